@@ -17,7 +17,9 @@ def _convolve(
     return F.conv2d(x, w, stride=stride, padding=padding, groups=groups)
 
 
-def _convolve_transposed(x: Tensor, w: Tensor, stride: int, padding: tuple[int, int], groups: int, flip: bool) -> Tensor:
+def _convolve_transposed(
+    x: Tensor, w: Tensor, stride: int, padding: tuple[int, int], groups: int, flip: bool
+) -> Tensor:
     # A transposed convolution is a true convolution of the zero-inserted image, so correlation needs the mirror.
     if flip:
         w = w.flip([2, 3])
@@ -71,7 +73,8 @@ def conv2d_resample(
         crop_x, crop_y = max(min(-left, -right), 0), max(min(-top, -bottom), 0)
         x = _convolve_transposed(x, w, up, (crop_y, crop_x), groups, flip_weight)
         rest = (left + crop_x, right + crop_x, top + crop_y, bottom + crop_y)
-        return upfirdn2d(x, f, down=down, padding=rest, gain=up**2, flip_filter=flip_filter)
+        x = upfirdn2d(x, f, padding=rest, gain=up**2, flip_filter=flip_filter)
+        return upfirdn2d(x, f, down=down, flip_filter=flip_filter) if down > 1 else x
     if left == right and top == bottom and left >= 0 and top >= 0:
         return _convolve(x, w, padding=(top, left), groups=groups, flip_weight=flip_weight)
     return _convolve(F.pad(x, pads), w, groups=groups, flip_weight=flip_weight)
