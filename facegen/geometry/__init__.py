@@ -1,0 +1,1 @@
+"""Cameras, angles and frames: the only place where a convention is defined."""
