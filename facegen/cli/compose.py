@@ -1,0 +1,135 @@
+"""Configuration of one command: Hydra's compose API, so that there is no outputs/ folder, no chdir and no log hijack."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from facegen.cli import overrides as words
+from facegen.cli import schema
+from facegen.cli.commands import Command
+from facegen.cli.notes import comments
+
+
+class Options(NamedTuple):
+    """The options with dashes that every command has."""
+
+    help: bool = False
+    show: bool = False
+    config_dir: Path | None = None
+
+
+def split_options(command: str, arguments: Sequence[str]) -> tuple[Options, list[str]]:
+    """Separate `--help`, `--cfg job` and `--config-dir DIR` from the overrides."""
+    options, rest, queue = Options(), [], list(arguments)
+    while queue:
+        word = queue.pop(0)
+        name, equals, value = word.partition("=")
+        if word in ("-h", "--help"):
+            options = options._replace(help=True)
+        elif name in ("--cfg", "-c"):
+            value = value if equals else (queue.pop(0) if queue else "")
+            if value != "job":
+                raise ValueError(f"--cfg: got {value!r}, expected `--cfg job`, which prints the configuration")
+            options = options._replace(show=True)
+        elif name in ("--config-dir", "-cd"):
+            value = value if equals else (queue.pop(0) if queue else "")
+            options = options._replace(config_dir=_folder(value))
+        elif word.startswith("-") and not equals:
+            raise ValueError(f"got the option {word}, expected --help, --cfg job or --config-dir DIR, then KEY=VALUE; "
+                             f"`facegen {command} --help` lists the settings")
+        else:
+            rest.append(word)
+    return options, rest
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not text or not path.is_dir():
+        raise ValueError(f"--config-dir: got {text!r}, expected an existing folder of YAML files")
+    return path.resolve()
+
+
+class Space(NamedTuple):
+    """Where configurations are looked up: the packaged ones and a user's folder."""
+
+    groups: dict[str, list[str]]
+    search: list[str]
+    folder: Path | None
+
+
+@contextmanager
+def space(folder: Path | None = None) -> Iterator[Space]:
+    with hydra.initialize_config_module("facegen.configs", version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        groups = {name: loader.get_group_options(name) for name in loader.list_groups("")}
+        groups = {name: options for name, options in groups.items() if options and name != "hydra"}
+        for extra in sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder else ():
+            groups.setdefault(extra, [])
+        search = [f"hydra.searchpath=[{words.quote(f'file://{folder}')}]"] if folder else []
+        yield Space(groups, search, folder)
+
+
+def compose(command: Command, overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+    """Compose a command's configuration; ValueError names an unknown key or choice and the nearest that exists."""
+    return _compose(command, overrides, config_dir)[0]
+
+
+def composed(config: str, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str | None]]:
+    """Hydra's result, and which file each group of configurations comes from. Call it inside `space`."""
+    cfg = hydra.compose(config, list(overrides), return_hydra_config=True)
+    chosen = {group: name for group, name in cfg.hydra.runtime.choices.items() if not group.startswith("hydra/")}
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg, chosen
+
+
+def _compose(
+    command: Command, overrides: Sequence[str], config_dir: Path | None
+) -> tuple[DictConfig, dict[str, str | None]]:
+    with space(config_dir) as known:
+        choices, values = _split_choices([words.as_text_where_needed(word) for word in overrides], known)
+        base, _ = composed(command.config, [*known.search, *choices])
+        plain: Any = OmegaConf.to_container(base)
+        admitted = [words.admit(plain, word, command.name) for word in values]
+        cfg, chosen = composed(command.config, [*known.search, *choices, *admitted])
+        given: Any = OmegaConf.to_container(cfg)
+        schema.check_defaults(plain, given)
+        return cfg, chosen
+
+
+def _split_choices(overrides: list[str], known: Space) -> tuple[list[str], list[str]]:
+    """Overrides that choose a file of a group (`model=paper256`), and the rest. An experiment comes before its parts."""
+    choices, values = [], []
+    for word in overrides:
+        sign, key, value = words.parse(word)
+        group = key.split("@")[0]
+        if group in known.groups and sign != "~" and value is not None and not value.startswith("{"):
+            words.check_choice(group, value, known.groups[group], known.folder)
+            choices.append(word)
+        else:
+            values.append(word)
+    return choices, values
+
+
+def checked(command: Command, overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+    """`compose`, then refuse missing mandatory values and everything that the constructors would not take."""
+    cfg, chosen = _compose(command, overrides, config_dir)
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        meaning = comments(command.config, chosen).get(missing[0], "")
+        raise ValueError(
+            f"{missing[0]} is missing: add {missing[0]}=VALUE{f' ({meaning})' if meaning else ''}; "
+            f"`facegen {command.name} --help` shows examples"
+        )
+    schema.check_targets(OmegaConf.to_container(cfg, resolve=True))
+    return cfg
+
+
+def as_yaml(cfg: DictConfig) -> str:
+    """The configuration with its interpolations resolved; missing values stay `???`."""
+    resolved = OmegaConf.to_container(cfg, resolve=not OmegaConf.missing_keys(cfg))
+    return OmegaConf.to_yaml(OmegaConf.create(resolved))  # type: ignore[arg-type]

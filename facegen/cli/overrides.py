@@ -1,0 +1,106 @@
+"""From the words a user types to overrides that Hydra takes: every mistake is answered here, by name and in one line."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+
+from facegen.cli import schema
+from facegen.cli.commands import nearest
+
+_WORD = re.compile(r"^(?P<sign>\+\+|\+|~)?(?P<key>[A-Za-z_][\w./@-]*)(?:=(?P<value>.*))?$", re.DOTALL)
+
+
+def quote(text: str) -> str:
+    """A value of Hydra's grammar that means exactly this text."""
+    text = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    text = re.sub(r"(\\+)$", r"\1\1", text)
+    return f"'{text}'"
+
+
+def parse(word: str) -> tuple[str, str, str | None]:
+    """Split `+key=value` into sign, key and value; raise ValueError for anything else."""
+    match = _WORD.match(word)
+    if match is None or (match["value"] is None and match["sign"] != "~"):
+        dashed = word.startswith("-")
+        hint = f"; settings have no dashes: {word.lstrip('-')}" if dashed and "=" in word else ""
+        raise ValueError(f"got {word!r}, expected KEY=VALUE{hint}")
+    return match["sign"] or "", match["key"], match["value"]
+
+
+def as_text_where_needed(word: str) -> str:
+    """Quote values outside Hydra's grammar (a path with brackets or accents) and commas, which would mean a sweep."""
+    sign, key, value = parse(word)
+    if value is None:
+        return word
+    try:
+        parsed = OverridesParser.create().parse_override(word)
+        if not parsed.is_sweep_override():
+            return word
+    except OverrideParseException:
+        pass
+    return f"{sign}{key}={quote(value)}"
+
+
+def check_choice(key: str, value: str, options: Sequence[str], folder: Path | None) -> None:
+    """Refuse a choice that a group of configurations does not have, naming those it has."""
+    own = (folder / key).glob("*.yaml") if folder else ()
+    available = sorted({*options, *(path.stem for path in own)})
+    names = [v.strip() for v in value.strip("[]").split(",")]
+    for name in names:
+        if name not in available and name != "null" and "/" not in name:
+            raise ValueError(f"{key}={name}: got {name!r}, expected one of: {', '.join(available)}{nearest(name, available)}")
+
+
+def admit(base: dict[str, Any], word: str, command: str) -> str:
+    """Check one value override against the configuration without it, and return what Hydra is to be given.
+
+    A key that the YAML does not list is admitted when the constructor of its node takes it; the rest is refused.
+    """
+    sign, key, value = parse(word)
+    found, parent, last = _walk(base, key)
+    if found:
+        default = parent[last]
+        if isinstance(default, str) and value is not None and "${" not in default and _is_scalar(word):
+            return f"{sign}{key}={quote(value)}"  # `name=001` is text, because the default is
+        return word
+    if sign in ("+", "++") and "." in key and parent is not None:
+        return word  # the signature check that follows names it if it is wrong
+    target = parent.get("_target_") if isinstance(parent, dict) else None
+    accepted = schema.parameters(target) if isinstance(target, str) else {}
+    if not sign and (accepted is None or last in accepted):
+        return f"++{word}"
+    prefix = key.rpartition(".")[0]
+    names = [*_leaves(base), *(f"{prefix}.{name}" for name in accepted or ())]
+    raise ValueError(f"{key}: `facegen {command}` has no such setting{_suggest(key, names)}")
+
+
+def _is_scalar(word: str) -> bool:
+    value = OverridesParser.create().parse_override(word).value()
+    return isinstance(value, int | float | bool)
+
+
+def _walk(node: Any, key: str) -> tuple[bool, Any, str]:
+    """Follow a dotted key: whether it exists, the deepest mapping that should hold it (None if there is none), its name."""
+    *parents, last = key.split(".")
+    for name in parents:
+        node = node.get(name) if isinstance(node, dict) else None
+    return isinstance(node, dict) and last in node, node if isinstance(node, dict) else None, last
+
+
+def _leaves(node: Any, path: str = "") -> list[str]:
+    if not isinstance(node, dict):
+        return [path]
+    return [leaf for k, v in node.items() if k != "_target_" for leaf in _leaves(v, f"{path}.{k}" if path else str(k))]
+
+
+def _suggest(key: str, names: list[str]) -> str:
+    if whole := nearest(key, names):
+        return f"{whole}=VALUE"
+    same_end: Callable[[str], bool] = lambda name: name.rpartition(".")[2] == key.rpartition(".")[2]  # noqa: E731
+    if ends := [name for name in names if same_end(name)]:
+        return f"; did you mean {ends[0]}=VALUE?"
+    return "; --help lists its settings"

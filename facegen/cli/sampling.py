@@ -1,0 +1,141 @@
+"""From what a user types (a checkpoint, seeds, labels) to latents and images."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from facegen.cli.pictures import to_uint8
+from facegen.geometry import cameras
+
+MOST_SEEDS = 1_000_000
+
+
+def load_generator(checkpoint: str, device: str) -> Any:
+    """The generator (EMA weights, eval mode) of a run, an export, a `.ckpt` or an NVIDIA pickle, on `device`."""
+    path = Path(checkpoint).expanduser()
+    if not path.exists():
+        raise ValueError(f"checkpoint: {path} does not exist; expected a run folder, an export, a .ckpt or a .pkl file")
+    return load_any(path).to(pick_device(device)).eval().requires_grad_(False)
+
+
+def load_any(path: Path) -> nn.Module:
+    """`facegen.load`, and NVIDIA's pickles read as data."""
+    if path.suffix in (".pkl", ".pickle"):
+        from facegen.importers.nvidia import load_pickle  # only where a pickle is given
+
+        networks = load_pickle(path)
+        if "G_ema" not in networks:
+            raise ValueError(f"checkpoint: {path} holds {', '.join(networks)}, expected a network named G_ema")
+        return networks["G_ema"]
+    from facegen.checkpoint import load
+
+    return load(path)
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one."""
+    if name not in ("auto", "cpu", "cuda") and not re.fullmatch(r"cuda:\d+", name):
+        raise ValueError(f"device: got {name!r}, expected auto, cpu, cuda or cuda:N")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device: got {name}, but PyTorch sees no GPU here; use device=cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def parse_seeds(value: Any) -> list[int]:
+    """Seeds from `5`, `0-7`, `0,3,10-12` or a list; in the order given."""
+    words = [str(v) for v in value] if isinstance(value, list | tuple) else re.split(r"\s*,\s*", str(value).strip())
+    seeds: list[int] = []
+    for word in words:
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
+        if match is None:
+            raise ValueError(f"seeds: got {value!r}, expected whole numbers such as 5, 0-7 or 0,3,10-12")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first or last >= 2**32 or len(seeds) + last - first >= MOST_SEEDS:
+            raise ValueError(f"seeds: got {word!r}, expected FIRST-LAST with FIRST <= LAST < 2^32, a million at most")
+        seeds.extend(range(first, last + 1))
+    return seeds
+
+
+def latents(seeds: list[int], z_dim: int) -> Float[Tensor, "seed z_dim"]:
+    """One z per seed, from NumPy's RandomState as in NVIDIA's scripts: the same seed is the same face there and here."""
+    return torch.from_numpy(np.stack([np.random.RandomState(s).randn(z_dim) for s in seeds])).float()
+
+
+def labels(value: Any, count: int, c_dim: int) -> Float[Tensor, "seed c_dim"]:
+    """Labels for `count` seeds: `average`, a class number, one label as a list, or a file with rows that are cycled."""
+    if c_dim == 0:
+        if value not in ("average", None):
+            raise ValueError(f"labels: got {value!r}, but this generator takes no labels; leave the setting out")
+        return torch.zeros(count, 0)
+    rows = _label_rows(value, c_dim)
+    if rows.ndim != 2 or rows.shape[1] != c_dim or len(rows) == 0 or not np.isfinite(rows).all():
+        raise ValueError(f"labels: got shape {rows.shape}, expected rows of {c_dim} finite numbers")
+    return torch.from_numpy(rows[np.arange(count) % len(rows)])
+
+
+def _label_rows(value: Any, c_dim: int) -> np.ndarray:
+    if value == "average":
+        return average_label(c_dim)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value < c_dim:
+            raise ValueError(f"labels: got class {value}, expected 0 to {c_dim - 1}")
+        return np.eye(c_dim, dtype=np.float32)[value : value + 1]
+    if isinstance(value, list | tuple):
+        try:
+            return np.atleast_2d(np.asarray(value, np.float32))
+        except (TypeError, ValueError):
+            raise ValueError(f"labels: got {value!r}, expected {c_dim} numbers") from None
+    return _label_file(Path(str(value)).expanduser())
+
+
+def _label_file(path: Path) -> np.ndarray:
+    """Rows of a `.npy`, or of a JSON list or NVIDIA `dataset.json` (its labels in the order of the file)."""
+    if not path.is_file():
+        raise ValueError(f"labels: got {path}, expected average, a class number, a list, or a .npy or .json file")
+    try:
+        if path.suffix == ".npy":
+            return np.atleast_2d(np.load(path, allow_pickle=False)).astype(np.float32)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            content = [label for _, label in content["labels"]]
+        return np.atleast_2d(np.asarray(content, np.float32))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"labels: {path} is not a readable table of labels ({error})") from error
+
+
+def average_label(c_dim: int) -> np.ndarray:
+    """For cameras, the frontal one of EG3D's scripts; for classes, equal weights."""
+    if c_dim != 25:
+        return np.full((1, c_dim), 1 / c_dim, np.float32)
+    return np.asarray(cameras.frontal_label(), np.float32).reshape(1, 25)
+
+
+@torch.inference_mode()
+def images(
+    generator: Any, ws: Float[Tensor, "sample num_ws w_dim"], noise_mode: str, batch_size: int
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Synthesise one picture per row of ws, `batch_size` at a time."""
+    if noise_mode not in ("const", "random", "none"):
+        raise ValueError(f"noise_mode: got {noise_mode!r}, expected const, random or none")
+    if batch_size < 1:
+        raise ValueError(f"batch_size: got {batch_size}, expected at least 1")
+    for part in ws.split(batch_size):
+        yield from to_uint8(generator.synthesis(part, noise_mode=noise_mode))
+
+
+@torch.inference_mode()
+def map_latents(
+    generator: Any, z: Tensor, c: Tensor, truncation: float, cutoff: int | None
+) -> Float[Tensor, "sample num_ws w_dim"]:
+    """The mapping network, with truncation (psi) towards the average w."""
+    device = next(generator.parameters()).device
+    return generator.mapping(z.to(device), c.to(device), truncation_psi=truncation, truncation_cutoff=cutoff)
