@@ -1,0 +1,120 @@
+"""Compiled loops of the CPU rasteriser. Importing this module imports numba: do it inside the function that needs it.
+
+The rasteriser works in homogeneous coordinates (Olano and Greer, Triangle Scan Conversion using 2D Homogeneous
+Coordinates, 1997): no clipping, and perspective-correct barycentric coordinates fall out of the edge functions.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile without the interpreter lock; keep the machine code on disk where some folder is writable."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # numba found no folder it may write its cache to
+        return numba.njit(nogil=True)(function)
+
+
+@jit
+def to_pixels(clip, height, width):  # (V, 4) => (V, 4): pixel x times w, pixel y times w, z, w
+    out = np.empty((clip.shape[0], 4), np.float64)
+    for i in range(clip.shape[0]):
+        w = clip[i, 3]
+        out[i, 0] = (clip[i, 0] + w) * 0.5 * width
+        out[i, 1] = (w - clip[i, 1]) * 0.5 * height
+        out[i, 2] = clip[i, 2]
+        out[i, 3] = w
+    return out
+
+
+@jit
+def pixel_range(a, b, c, size):
+    """First and last pixel whose centre can lie between the least and the greatest of three coordinates."""
+    low = max(np.ceil(min(a, b, c) - 0.5), 0.0)
+    high = min(np.floor(max(a, b, c) - 0.5), size - 1.0)
+    return int(low), int(high)
+
+
+@jit
+def bounds(p, q, r, height, width):
+    """Rows and columns a triangle can touch; the whole image where a corner is behind the camera."""
+    if p[3] <= 0 and q[3] <= 0 and r[3] <= 0:
+        return 0, -1, 0, -1
+    if p[3] <= 0 or q[3] <= 0 or r[3] <= 0:
+        return 0, height - 1, 0, width - 1
+    left, right = pixel_range(p[0] / p[3], q[0] / q[3], r[0] / r[3], width)
+    if left > right:
+        return 0, -1, 0, -1
+    top, bottom = pixel_range(p[1] / p[3], q[1] / q[3], r[1] / r[3], height)
+    return top, bottom, left, right
+
+
+@jit
+def edge(p, q):  # homogeneous line through two points, as the coefficients of x, y and 1
+    return p[1] * q[3] - p[3] * q[1], p[3] * q[0] - p[0] * q[3], p[0] * q[1] - p[1] * q[0]
+
+
+@jit
+def fill(face, p, q, r, box, cull, triangle_id, barycentric, depth):
+    """Depth-test one triangle at the centres of the pixels in `box`; ties go to the triangle drawn first."""
+    ax, ay, ac = edge(q, r)
+    bx, by, bc = edge(r, p)
+    cx, cy, cc = edge(p, q)
+    determinant = p[0] * ax + p[1] * ay + p[3] * ac
+    # rows count downwards, so a triangle that is counter-clockwise to the viewer has a negative determinant
+    if determinant == 0.0 or (cull and determinant > 0.0):
+        return
+    for row in range(box[0], box[1] + 1):
+        y = row + 0.5
+        for column in range(box[2], box[3] + 1):
+            x = column + 0.5
+            a = (ax * x + ay * y + ac) / determinant
+            b = (bx * x + by * y + bc) / determinant
+            c = (cx * x + cy * y + cc) / determinant
+            if a < 0.0 or b < 0.0 or c < 0.0:
+                continue
+            z = a * p[2] + b * q[2] + c * r[2]
+            if z < -1.0 or z > 1.0 or np.float32(z) >= depth[row, column]:
+                continue
+            total = a + b + c
+            depth[row, column] = z
+            triangle_id[row, column] = face
+            barycentric[row, column, 0] = a / total
+            barycentric[row, column, 1] = b / total
+            barycentric[row, column, 2] = c / total
+
+
+@jit
+def rasterize(clip, triangles, cull, triangle_id, barycentric, depth):
+    """Draw (F, 3) triangles of (V, 4) clip-space vertices into (H, W) buffers made by the caller."""
+    height, width = triangle_id.shape
+    pixels = to_pixels(clip, height, width)
+    for face in range(triangles.shape[0]):
+        p, q, r = pixels[triangles[face, 0]], pixels[triangles[face, 1]], pixels[triangles[face, 2]]
+        box = bounds(p, q, r, height, width)
+        if box[0] <= box[1] and box[2] <= box[3]:
+            fill(face, p, q, r, box, cull, triangle_id, barycentric, depth)
+
+
+@jit
+def vertex_normals(vertices, triangles):
+    """Unit normals of (V, 3) vertices: area-weighted mean of the faces around; zero for a vertex without faces."""
+    normals = np.zeros_like(vertices)
+    for face in range(triangles.shape[0]):
+        i, j, k = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+        ax, ay, az = vertices[j, 0] - vertices[i, 0], vertices[j, 1] - vertices[i, 1], vertices[j, 2] - vertices[i, 2]
+        bx, by, bz = vertices[k, 0] - vertices[i, 0], vertices[k, 1] - vertices[i, 1], vertices[k, 2] - vertices[i, 2]
+        x, y, z = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+        for corner in (i, j, k):
+            normals[corner, 0] += x
+            normals[corner, 1] += y
+            normals[corner, 2] += z
+    for i in range(vertices.shape[0]):
+        length = np.sqrt(normals[i, 0] ** 2 + normals[i, 1] ** 2 + normals[i, 2] ** 2)
+        if length > 0:
+            normals[i] /= length
+    return normals
