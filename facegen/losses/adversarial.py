@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facegen.ops.differentiable import input_gradients_only
+
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
     """`-log sigmoid(D(G(z)))` for every logit."""
@@ -27,7 +29,8 @@ def r1_penalty(images: Tensor, logits: Tensor) -> Tensor:
 
     images: (N, C, H, W) that require a gradient; logits: (N, 1) computed from them. Returns (N,).
     """
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    with input_gradients_only():
+        (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.square().sum(dim=[1, 2, 3])
 
 
@@ -38,7 +41,8 @@ def path_length(images: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
     """
     height, width = images.shape[2:]
     projected = (images * (noise / (height * width) ** 0.5)).sum()
-    (jacobian,) = torch.autograd.grad(projected, ws, create_graph=True)
+    with input_gradients_only():
+        (jacobian,) = torch.autograd.grad(projected, ws, create_graph=True)
     return jacobian.square().sum(dim=2).mean(dim=1).sqrt()
 
 

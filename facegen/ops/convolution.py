@@ -6,15 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facegen.ops.differentiable import conv2d, conv_transpose2d
 from facegen.ops.fir import downsampling_padding, parse_padding, upfirdn2d, upsampling_padding
 
 
 def _convolve(
-    x: Tensor, w: Tensor, stride: int = 1, padding: int | tuple[int, int] = 0, groups: int = 1, flip_weight: bool = True
+    x: Tensor, w: Tensor, stride: int = 1, padding: tuple[int, int] = (0, 0), groups: int = 1, flip_weight: bool = True
 ) -> Tensor:
     if not flip_weight and w.shape[2:] != (1, 1):
         w = w.flip([2, 3])
-    return F.conv2d(x, w, stride=stride, padding=padding, groups=groups)
+    return conv2d(x, w, stride, padding, groups)
 
 
 def _convolve_transposed(
@@ -27,7 +28,7 @@ def _convolve_transposed(
         w = w.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
     else:
         w = w.transpose(0, 1)
-    return F.conv_transpose2d(x, w, stride=stride, padding=padding, groups=groups)
+    return conv_transpose2d(x, w, stride, padding, groups=groups)
 
 
 def conv2d_resample(

@@ -1,6 +1,6 @@
 """Upsample, FIR-filter and downsample images (StyleGAN2, Karras et al. 2020; the filters of Karras et al. 2021).
 
-One definition in stock PyTorch: a depthwise convolution, whose derivatives of every order PyTorch knows.
+One definition in stock PyTorch: a depthwise convolution, whose derivatives are depthwise convolutions again.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from facegen.ops.differentiable import fir, fir_transposed
 
 _SEPARABLE_FROM = 8  # taps: shorter 1-D filters are faster as their outer product
 
@@ -64,21 +66,33 @@ def setup_filter(
     return (taps * gain ** (taps.ndim / 2)).to(device)
 
 
-def _zero_insert(x: Tensor, up_x: int, up_y: int) -> Tensor:
-    batch, channels, height, width = x.shape
-    spread = x.new_zeros(batch, channels, height, up_y, width, up_x)
-    spread[:, :, :, 0, :, 0] = x
-    return spread.reshape(batch, channels, height * up_y, width * up_x)
-
-
-def _depthwise(x: Tensor, kernel: Tensor, stride: tuple[int, int], pads: tuple[int, int, int, int]) -> Tensor:
+def _shared_padding(pads: tuple[int, int, int, int]) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+    """Split paddings into what both sides share, as (y, x), which a convolution does by itself, and the rest."""
     left, right, top, bottom = pads
-    if left == right and top == bottom and left >= 0 and top >= 0:
-        symmetric = (top, left)  # the convolution pads by itself: no copy
-    else:
-        x, symmetric = F.pad(x, pads), (0, 0)
-    channels = x.shape[1]
-    return F.conv2d(x, kernel.expand(channels, 1, -1, -1), stride=stride, padding=symmetric, groups=channels)
+    x, y = max(min(left, right), 0), max(min(top, bottom), 0)
+    return (y, x), (left - x, right - x, top - y, bottom - y)
+
+
+def _pad(x: Tensor, pads: tuple[int, int, int, int]) -> Tensor:
+    return F.pad(x, pads) if any(pads) else x
+
+
+def _resample(
+    x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int], pads: tuple[int, int, int, int]
+) -> Tensor:
+    """Insert zeros, pad, correlate with `f` (kh, kw), subsample. `up` and `down` are (y, x)."""
+    if up == (1, 1):
+        shared, rest = _shared_padding(pads)
+        return fir(_pad(x, rest), f, down, shared)
+    # Correlating the zero-inserted image is a transposed convolution with the mirrored kernel, which reaches
+    # kernel - 1 samples beyond it on the left and kernel - up on the right.
+    left, right, top, bottom = pads
+    height, width = f.shape
+    crops = (width - 1 - left, width - up[1] - right, height - 1 - top, height - up[0] - bottom)
+    shared, rest = _shared_padding(crops)
+    y = fir_transposed(x, f.flip([0, 1]), up, shared)
+    y = _pad(y, (-rest[0], -rest[1], -rest[2], -rest[3]))
+    return y if down == (1, 1) else y[:, :, :: down[0], :: down[1]]
 
 
 def upfirdn2d(
@@ -106,13 +120,11 @@ def upfirdn2d(
     if not flip_filter:
         f = f.flip(list(range(f.ndim)))
     f = f.to(x.dtype)
-    if up_x > 1 or up_y > 1:
-        x = _zero_insert(x, up_x, up_y)
-    if f.ndim == 2:
-        return _depthwise(x, f[None, None], (down_y, down_x), pads)
     left, right, top, bottom = pads
-    x = _depthwise(x, f[None, None, None, :], (1, down_x), (left, right, 0, 0))
-    return _depthwise(x, f[None, None, :, None], (down_y, 1), (0, 0, top, bottom))
+    if f.ndim == 2:
+        return _resample(x, f, (up_y, up_x), (down_y, down_x), pads)
+    x = _resample(x, f[None, :], (1, up_x), (1, down_x), (left, right, 0, 0))
+    return _resample(x, f[:, None], (up_y, 1), (down_y, 1), (0, 0, top, bottom))
 
 
 def filter2d(

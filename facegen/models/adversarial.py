@@ -1,0 +1,282 @@
+"""What every GAN here trains with: phases, lazy regularisation, ADA, EMA, guarded gradients, a clock in images.
+
+A model gives its losses (`generator_phase`, `discriminator_phase`); this module runs them. Manual optimisation under
+Lightning, since two networks alternate; the clock is `images_seen`, never Lightning's `global_step`.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+
+from facegen.checkpoint import network_config
+from facegen.data.batch import FaceBatch
+from facegen.models.distributed import average_gradients, mean_over_processes, world
+from facegen.models.draws import Draws
+from facegen.models.statistics import RunningMeans
+from facegen.networks.ada import AdaController, AugmentPipe
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+HALF_DTYPES: dict[str, torch.dtype] = {
+    "32-true": torch.float32,
+    "bf16-mixed": torch.bfloat16,
+    "16-mixed": torch.float16,
+}
+
+
+class TrainingDiverged(RuntimeError):
+    """Gradients stayed non-finite: going on would only write noise."""
+
+
+class Phase(NamedTuple):
+    """One backward pass and optimiser step over one network, every `interval` batches."""
+
+    name: str
+    network: Literal["generator", "discriminator"]
+    main: bool
+    regularise: bool
+    interval: int
+
+
+def phases(network: Literal["generator", "discriminator"], interval: int | None) -> list[Phase]:
+    """Main phase and lazily run regulariser (Karras et al. 2020, section 3.1), or both in one when `interval` is None."""
+    letter = network[0].upper()
+    if interval is None:
+        return [Phase(f"{letter}both", network, True, True, 1)]
+    return [Phase(f"{letter}main", network, True, False, 1), Phase(f"{letter}reg", network, False, True, interval)]
+
+
+def lazy_adam(
+    network: nn.Module, learning_rate: float, betas: tuple[float, float], interval: int | None
+) -> torch.optim.Adam:
+    """Adam for a network whose regulariser makes one extra step every `interval` batches: slower by that ratio."""
+    ratio = 1.0 if interval is None else interval / (interval + 1)
+    beta1, beta2 = (float(beta) ** ratio for beta in betas)
+    return torch.optim.Adam(network.parameters(), lr=learning_rate * ratio, betas=(beta1, beta2), eps=1e-8, fused=True)
+
+
+def ema_beta(images_seen: int, batch_size: int, ema_kimg: float, rampup: float | None) -> float:
+    """Decay of the averaged generator: half-life `ema_kimg`, at most `rampup` of the images seen so far."""
+    half_life = ema_kimg * 1000
+    if rampup is not None:
+        half_life = min(half_life, images_seen * rampup)
+    return 0.5 ** (batch_size / max(half_life, 1e-8))
+
+
+@torch.no_grad()
+def update_ema(average: nn.Module, network: nn.Module, beta: float) -> None:
+    """Move averaged parameters towards the network's and copy its buffers."""
+    for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
+        slow.lerp_(fast, 1 - beta)
+    for slow, fast in zip(average.buffers(), network.buffers(), strict=True):
+        slow.copy_(fast)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 [0, 255] to float32 [-1, 1]; floats pass unchanged."""
+    return images.to(torch.float32) / 127.5 - 1 if images.dtype == torch.uint8 else images
+
+
+class AdversarialTraining(pl.LightningModule):
+    """Alternating training of `generator` and `discriminator`, with `generator_ema` for everything that people see."""
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        *,
+        batch_size: int,
+        learning_rate: tuple[float, float],
+        betas: tuple[float, float] = (0.0, 0.99),
+        generator_interval: int | None = 4,
+        discriminator_interval: int | None = 16,
+        ema_kimg: float = 10.0,
+        ema_rampup: float | None = 0.05,
+        augment: AugmentPipe | None = None,
+        ada: AdaController | None = None,
+        micro_batch: int | None = None,
+        precision: Precision = "32-true",
+        seed: int = 0,
+        max_nonfinite: int = 20,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.generator, self.discriminator = generator, discriminator
+        self.generator_ema = copy.deepcopy(generator).eval().requires_grad_(False)
+        self.augment = augment.train().requires_grad_(False) if augment is not None else None
+        self.ada = ada
+        self.batch_size, self.micro_batch, self.seed = batch_size, micro_batch, seed
+        self.learning_rate, self.betas = learning_rate, betas
+        self.generator_interval, self.discriminator_interval = generator_interval, discriminator_interval
+        self.ema_kimg, self.ema_rampup = ema_kimg, ema_rampup
+        self.max_nonfinite = max_nonfinite
+        self.phases = [*phases("generator", generator_interval), *phases("discriminator", discriminator_interval)]
+        self.images_seen = 0
+        self.nonfinite_steps = 0
+        self._nonfinite_in_a_row = 0
+        self.statistics = RunningMeans()
+        self._label_pool: Tensor | None = None
+        self._set_precision(precision)
+
+    # What a model defines --------------------------------------------------------------------------------------
+
+    def generator_phase(self, phase: Phase, batch: int, labels: Tensor, draws: Draws) -> None:
+        """Back-propagate the generator's terms for `batch` samples conditioned on `labels` (N, c_dim)."""
+        raise TypeError(f"{type(self).__name__} defines no generator_phase")
+
+    def discriminator_phase(
+        self, phase: Phase, real: Tensor, real_labels: Tensor, fake_labels: Tensor, draws: Draws
+    ) -> None:
+        """Back-propagate the discriminator's terms for real images in [-1, 1]."""
+        raise TypeError(f"{type(self).__name__} defines no discriminator_phase")
+
+    def configuration(self) -> dict[str, Any]:
+        """What a resumed run must share with the run that it continues."""
+        return {
+            "model": type(self).__name__,
+            "generator": network_config(self.generator),
+            "discriminator": network_config(self.discriminator),
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "learning_rate": list(self.learning_rate),
+            "generator_interval": self.generator_interval,
+            "discriminator_interval": self.discriminator_interval,
+        }
+
+    # One step --------------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam for the generator, Adam for the discriminator."""
+        return [
+            lazy_adam(self.generator, self.learning_rate[0], self.betas, self.generator_interval),
+            lazy_adam(self.discriminator, self.learning_rate[1], self.betas, self.discriminator_interval),
+        ]
+
+    def draws(self) -> Draws:
+        """The random numbers of the step that starts at this clock."""
+        rank, world_size = world()
+        return Draws(self.seed, self.images_seen, self.device, rank, world_size)
+
+    def training_step(self, batch: FaceBatch, batch_idx: int) -> None:
+        """All phases that are due, then EMA, clock and augmentation strength."""
+        draws = self.draws()
+        real = to_float(batch.images)
+        optimizers: Any = self.optimizers()
+        step = self.images_seen // self.batch_size
+        for phase in self.phases:
+            if step % phase.interval == 0:
+                optimizer = optimizers[0 if phase.network == "generator" else 1]
+                self.run_phase(phase, optimizer, real, batch.cameras, draws)
+        beta = ema_beta(self.images_seen, self.batch_size, self.ema_kimg, self.ema_rampup)
+        update_ema(self.generator_ema, self.generator, beta)
+        self.images_seen += self.batch_size
+        if self.augment is not None and self.ada is not None:
+            self.ada.step(self.augment, self.batch_size)
+
+    def run_phase(self, phase: Phase, optimizer: Any, real: Tensor, labels: Tensor, draws: Draws) -> None:
+        """Gradients of one phase over all micro batches, averaged over processes, and one optimiser step."""
+        trained = self.generator if phase.network == "generator" else self.discriminator
+        self.generator.requires_grad_(phase.network == "generator")
+        self.discriminator.requires_grad_(phase.network == "discriminator")
+        optimizer.zero_grad(set_to_none=True)
+        fake_labels = self.sample_labels(len(real), draws)
+        size = self.micro_batch or len(real)
+        for start in range(0, len(real), size):
+            part = slice(start, start + size)
+            if phase.network == "generator":
+                self.generator_phase(phase, len(real[part]), fake_labels[part], draws)
+            else:
+                self.discriminator_phase(phase, real[part], labels[part], fake_labels[part], draws)
+        self.guard_gradients(phase, trained, rounds=-(-len(real) // size))
+        optimizer.step()
+
+    def guard_gradients(self, phase: Phase, network: nn.Module, rounds: int = 1) -> None:
+        """Average gradients, report their norm, and replace what is not finite as the reference does.
+
+        Raises TrainingDiverged when gradients were not finite `max_nonfinite` optimiser steps in a row.
+        """
+        named = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+        gradients = list(named.values())
+        if rounds > 1:
+            torch._foreach_div_(gradients, rounds)
+        average_gradients(gradients)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if bool(norm.isfinite()):
+            self._nonfinite_in_a_row = 0
+            self.report(f"grad_norm/{phase.name}", norm)
+            return
+        names = [name for name, gradient in named.items() if not bool(gradient.isfinite().all())]
+        self.nonfinite_steps += 1
+        self._nonfinite_in_a_row += 1
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        where = f"{phase.network} ({phase.name}) at {self.images_seen / 1000:.3f} kimg: {shown}"
+        if self._nonfinite_in_a_row >= self.max_nonfinite:
+            raise TrainingDiverged(
+                f"training stopped: gradients were not finite in {self._nonfinite_in_a_row} optimiser steps in a row, "
+                f"last in the {where}. Lower the learning rate, raise r1_gamma, or use precision=32-true; "
+                "the newest checkpoint is intact (resume=auto)."
+            )
+        self.print(f"warning: non-finite gradients in the {where} (set to finite values and carried on)")
+        for gradient in gradients:
+            torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
+
+    def augmented(self, images: Tensor, draws: Draws) -> Tensor:
+        """Images as the discriminator sees them."""
+        return images if self.augment is None else self.augment(images, rand=draws.rand, randn=draws.randn)
+
+    def sample_labels(self, count: int, draws: Draws) -> Tensor:
+        """Labels of random training images, for generated ones (count, c_dim)."""
+        if self._label_pool is None or self._label_pool.shape[1] == 0:
+            return torch.zeros([count, 0], device=self.device)
+        return self._label_pool[draws.indices(len(self._label_pool), count).to(self.device)]
+
+    def report(self, name: str, values: Tensor) -> None:
+        """Add values to the figures of the current tick."""
+        self.statistics.add(name, values)
+
+    def track_w(self, ws: Tensor) -> None:
+        """Update the generator's average w from the whole batch of all processes."""
+        self.generator.mapping.track(mean_over_processes(ws[:, 0].detach().mean(dim=0)))  # type: ignore[union-attr]
+
+    # Start, save, restore --------------------------------------------------------------------------------------
+
+    def on_fit_start(self) -> None:
+        """Take the labels that generated images are conditioned on from the data module."""
+        labels: Tensor | None = getattr(self.trainer.datamodule, "label_pool", None)  # type: ignore[attr-defined]
+        self._label_pool = None if labels is None else labels.to(self.device)
+
+    def _set_precision(self, precision: Precision) -> None:
+        if precision not in HALF_DTYPES:
+            raise ValueError(f"precision: got {precision!r}, expected one of {', '.join(HALF_DTYPES)}")
+        for module in self.modules():
+            if hasattr(module, "half_dtype"):
+                module.half_dtype = HALF_DTYPES[precision]  # type: ignore[assignment]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the clock, the configuration and the unfinished statistics; plain values only."""
+        checkpoint["facegen"] = {
+            "images_seen": self.images_seen,
+            "nonfinite_steps": self.nonfinite_steps,
+            "nonfinite_in_a_row": self._nonfinite_in_a_row,
+            "generator": network_config(self.generator),
+            "configuration": self.configuration(),
+            "statistics": self.statistics.state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
+        stored: dict[str, Any] = checkpoint["facegen"]
+        ours = self.configuration()
+        for key, value in stored["configuration"].items():
+            if ours.get(key) != value:
+                raise ValueError(
+                    f"resume: the checkpoint was trained with {key}={value!r}, this run has {ours.get(key)!r}. "
+                    "Resume with the same configuration, or start from its weights with finetune_from=PATH."
+                )
+        self.images_seen = stored["images_seen"]
+        self.nonfinite_steps = stored["nonfinite_steps"]
+        self._nonfinite_in_a_row = stored["nonfinite_in_a_row"]
+        self.statistics.restore(stored["statistics"], self.device)

@@ -1,0 +1,176 @@
+"""Convolutions whose derivatives of every order are again fast convolutions.
+
+PyTorch differentiates `conv2d` twice by treating the batch as channels and by looping over groups; for the kernels of
+a GAN's regularisers that costs more than everything else together. Here the derivative of a convolution is the
+transposed one, of which the derivative is the first again, and the weight gradient is bilinear in its arguments.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Pair = tuple[int, int]
+
+_weights_wanted = ContextVar("weights_wanted", default=True)
+
+
+@contextmanager
+def input_gradients_only() -> Iterator[None]:
+    """Inside, the backward pass of a convolution skips its weight gradient (a third of its work).
+
+    For `torch.autograd.grad(..., inputs=<activations>)`, where PyTorch cannot tell a custom function that nobody asked
+    for the weights. Higher derivatives, taken outside, are complete.
+    """
+    token = _weights_wanted.set(False)
+    try:
+        yield
+    finally:
+        _weights_wanted.reset(token)
+
+
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: Pair = (0, 0), groups: int = 1) -> Tensor:
+    """`torch.nn.functional.conv2d` without bias and dilation. x: (N, C, H, W); w: (O, C / groups, kh, kw)."""
+    return _Conv2d.apply(x, w, stride, padding, groups)  # type: ignore[return-value]
+
+
+def conv_transpose2d(
+    x: Tensor, w: Tensor, stride: int = 1, padding: Pair = (0, 0), output_padding: Pair = (0, 0), groups: int = 1
+) -> Tensor:
+    """`torch.nn.functional.conv_transpose2d` without bias and dilation. w: (C, O / groups, kh, kw)."""
+    return _ConvTranspose2d.apply(x, w, stride, padding, output_padding, groups)  # type: ignore[return-value]
+
+
+class _Conv2d(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, stride: int, padding: Pair, groups: int) -> Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.settings = stride, padding, groups
+        return F.conv2d(x, w, stride=stride, padding=padding, groups=groups)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        x, w = ctx.saved_tensors
+        stride, padding, groups = ctx.settings
+        grad_x = grad_w = None
+        if ctx.needs_input_grad[0]:
+            rest = _output_padding(x, gradient, w, stride, padding)
+            grad_x = conv_transpose2d(gradient, w, stride, padding, rest, groups)
+        if ctx.needs_input_grad[1] and _weights_wanted.get():
+            grad_w = _conv2d_weight(x, gradient, w.shape, stride, padding, groups)
+        return grad_x, grad_w, None, None, None
+
+
+class _ConvTranspose2d(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, w: Tensor, stride: int, padding: Pair, output_padding: Pair, groups: int
+    ) -> Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.settings = stride, padding, groups
+        return F.conv_transpose2d(
+            x, w, stride=stride, padding=padding, output_padding=output_padding, groups=groups
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        x, w = ctx.saved_tensors
+        stride, padding, groups = ctx.settings
+        grad_x = conv2d(gradient, w, stride, padding, groups) if ctx.needs_input_grad[0] else None
+        grad_w = None
+        if ctx.needs_input_grad[1] and _weights_wanted.get():
+            grad_w = _conv2d_weight(gradient, x, w.shape, stride, padding, groups)
+        return grad_x, grad_w, None, None, None, None
+
+
+class _Conv2dWeight(torch.autograd.Function):
+    """Gradient of `sum(conv2d(x, w) * g)` with respect to w: linear in x and in g."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, g: Tensor, shape: torch.Size, stride: int, padding: Pair, groups: int
+    ) -> Tensor:
+        ctx.save_for_backward(x, g)
+        ctx.settings = stride, padding, groups
+        return torch.nn.grad.conv2d_weight(x, shape, g, stride=stride, padding=padding, groups=groups)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        x, g = ctx.saved_tensors
+        stride, padding, groups = ctx.settings
+        grad_x = grad_g = None
+        if ctx.needs_input_grad[0]:
+            rest = _output_padding(x, g, gradient, stride, padding)
+            grad_x = conv_transpose2d(g, gradient, stride, padding, rest, groups)
+        if ctx.needs_input_grad[1]:
+            grad_g = conv2d(x, gradient, stride, padding, groups)
+        return grad_x, grad_g, None, None, None, None
+
+
+def _conv2d_weight(x: Tensor, g: Tensor, shape: torch.Size, stride: int, padding: Pair, groups: int) -> Tensor:
+    return _Conv2dWeight.apply(x, g, shape, stride, padding, groups)  # type: ignore[return-value]
+
+
+def _output_padding(x: Tensor, gradient: Tensor, w: Tensor, stride: int, padding: Pair) -> Pair:
+    """Rows and columns that a strided convolution did not reach."""
+    sizes = [
+        x.shape[2 + axis] - ((gradient.shape[2 + axis] - 1) * stride - 2 * padding[axis] + w.shape[2 + axis])
+        for axis in (0, 1)
+    ]
+    return sizes[0], sizes[1]
+
+
+def fir(x: Tensor, kernel: Tensor, stride: Pair = (1, 1), padding: Pair = (0, 0)) -> Tensor:
+    """Correlate every channel with one constant kernel (kh, kw). Pairs are (y, x); the kernel gets no gradient."""
+    return _Fir.apply(x, kernel, stride, padding)  # type: ignore[return-value]
+
+
+def fir_transposed(
+    x: Tensor, kernel: Tensor, stride: Pair = (1, 1), padding: Pair = (0, 0), output_padding: Pair = (0, 0)
+) -> Tensor:
+    """The adjoint of `fir`: insert zeros by `stride` and convolve every channel with the kernel."""
+    return _FirTransposed.apply(x, kernel, stride, padding, output_padding)  # type: ignore[return-value]
+
+
+class _Fir(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: Pair, padding: Pair) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.settings = stride, padding, x.shape[2:]
+        weight = kernel.expand(x.shape[1], 1, -1, -1)
+        return F.conv2d(x, weight, stride=stride, padding=padding, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        (kernel,) = ctx.saved_tensors
+        stride, padding, size = ctx.settings
+        rest_y, rest_x = (
+            size[i] - ((gradient.shape[2 + i] - 1) * stride[i] - 2 * padding[i] + kernel.shape[i]) for i in (0, 1)
+        )
+        return fir_transposed(gradient, kernel, stride, padding, (rest_y, rest_x)), None, None, None
+
+
+class _FirTransposed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: Pair, padding: Pair, output_padding: Pair) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.settings = stride, padding
+        weight = kernel.expand(x.shape[1], 1, -1, -1)
+        return F.conv_transpose2d(
+            x, weight, stride=stride, padding=padding, output_padding=output_padding, groups=x.shape[1]
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        (kernel,) = ctx.saved_tensors
+        stride, padding = ctx.settings
+        return fir(gradient, kernel, stride, padding), None, None, None, None
