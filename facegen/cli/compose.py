@@ -1,4 +1,4 @@
-"""Configuration of one command: Hydra's compose API, so that there is no outputs/ folder, no chdir and no log hijack."""
+"""Configuration of one command: Hydra's compose API, with no outputs/ folder and no log hijack."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,8 +40,10 @@ def split_options(command: str, arguments: Sequence[str]) -> tuple[Options, list
             value = value if equals else (queue.pop(0) if queue else "")
             options = options._replace(config_dir=_folder(value))
         elif word.startswith("-") and not equals:
-            raise ValueError(f"got the option {word}, expected --help, --cfg job or --config-dir DIR, then KEY=VALUE; "
-                             f"`facegen {command} --help` lists the settings")
+            raise ValueError(
+                f"got the option {word}, expected --help, --cfg job or --config-dir DIR, then KEY=VALUE; "
+                f"`facegen {command} --help` lists the settings"
+            )
         else:
             rest.append(word)
     return options, rest
@@ -103,7 +105,7 @@ def _compose(
 
 
 def _split_choices(overrides: list[str], known: Space) -> tuple[list[str], list[str]]:
-    """Overrides that choose a file of a group (`model=paper256`), and the rest. An experiment comes before its parts."""
+    """Overrides that choose a file of a group (`model=paper256`), and the rest."""
     choices, values = [], []
     for word in overrides:
         sign, key, value = words.parse(word)

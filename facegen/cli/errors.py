@@ -18,7 +18,7 @@ _ADVICE = {
     errno.ENAMETOOLONG: "the file name is too long",
 }
 # Libraries report a full disk in their own words, not as an OSError with its number.
-_FULL_DISK = re.compile(r"No space left|StorageFull|code: 28\b|PytorchStreamWriter failed|unexpected pos", re.IGNORECASE)
+_FULL_DISK = re.compile(r"No space left|StorageFull|code: 28\b|PytorchStreamWriter failed|unexpected pos")
 
 
 def unwrap(error: BaseException) -> BaseException:
@@ -36,7 +36,8 @@ def is_user_error(error: BaseException) -> bool:
     if type(error).__module__.split(".")[0] in ("hydra", "omegaconf", "antlr4"):
         return True
     # MisconfigurationException is Lightning's word for arguments that do not go together.
-    return type(error).__name__ in ("OutOfMemoryError", "MisconfigurationException") or bool(_FULL_DISK.search(str(error)))
+    known = type(error).__name__ in ("OutOfMemoryError", "MisconfigurationException")
+    return known or bool(_FULL_DISK.search(str(error)))
 
 
 def one_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""`facegen COMMAND --help`: the command's own text, then every setting with its default and what its YAML says of it."""
+"""`facegen COMMAND --help`: the command's own text, then every setting with its default and meaning."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from facegen.cli import compose
 from facegen.cli.commands import Command
 from facegen.cli.notes import comments
 
-_KEY_WIDTH, _VALUE_WIDTH = 34, 26
+_MOST_KEY, _MOST_VALUE = 40, 24  # longer ones push their row to the right instead of all of them
 
 
 def help_text(command: Command) -> str:
@@ -20,8 +20,8 @@ def help_text(command: Command) -> str:
         for group, name in chosen.items()
     ]
     notes = comments(command.config, chosen)
-    lines = [_row(key, value, notes.get(key, "")) for key, value in _leaves(OmegaConf.to_container(cfg))]
-    parts = [command.help.strip(), "Settings (KEY=VALUE changes one; ??? must be given):\n" + "\n".join(lines)]
+    rows = [(key, _shown(value), notes.get(key, "")) for key, value in _leaves(OmegaConf.to_container(cfg))]
+    parts = [command.help.strip(), "Settings (KEY=VALUE changes one; ??? must be given):\n" + _table(rows)]
     if groups:
         parts.insert(1, "Choices (each is a file of settings):\n" + "\n".join(groups))
     return "\n\n".join(parts)
@@ -29,10 +29,16 @@ def help_text(command: Command) -> str:
 
 def _leaves(node: Any, path: str = "") -> list[tuple[str, Any]]:
     if isinstance(node, dict) and (node or not path):
-        return [leaf for k, v in node.items() if k != "_target_" for leaf in _leaves(v, f"{path}.{k}" if path else str(k))]
+        items = ((f"{path}.{k}" if path else str(k), v) for k, v in node.items() if k != "_target_")
+        return [leaf for key, value in items for leaf in _leaves(value, key)]
     return [(path, node)]
 
 
-def _row(key: str, value: Any, comment: str) -> str:
-    shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"  {key:<{_KEY_WIDTH}} {shown:<{_VALUE_WIDTH}} {comment}".rstrip()
+def _table(rows: list[tuple[str, str, str]]) -> str:
+    keys = min(_MOST_KEY, max(len(key) for key, _, _ in rows))
+    values = min(_MOST_VALUE, max(len(value) for _, value, _ in rows))
+    return "\n".join(f"  {key:<{keys}}  {value:<{values}}  {comment}".rstrip() for key, value, comment in rows)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

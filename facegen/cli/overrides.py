@@ -1,12 +1,12 @@
-"""From the words a user types to overrides that Hydra takes: every mistake is answered here, by name and in one line."""
+"""From the words a user types to overrides that Hydra takes: every mistake is answered here, by name."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException
 
 from facegen.cli import schema
 from facegen.cli.commands import nearest
@@ -40,7 +40,7 @@ def as_text_where_needed(word: str) -> str:
         parsed = OverridesParser.create().parse_override(word)
         if not parsed.is_sweep_override():
             return word
-    except OverrideParseException:
+    except HydraException:
         pass
     return f"{sign}{key}={quote(value)}"
 
@@ -52,7 +52,8 @@ def check_choice(key: str, value: str, options: Sequence[str], folder: Path | No
     names = [v.strip() for v in value.strip("[]").split(",")]
     for name in names:
         if name not in available and name != "null" and "/" not in name:
-            raise ValueError(f"{key}={name}: got {name!r}, expected one of: {', '.join(available)}{nearest(name, available)}")
+            expected = f"{', '.join(available)}{nearest(name, available)}"
+            raise ValueError(f"{key}={name}: got {name!r}, expected one of: {expected}")
 
 
 def admit(base: dict[str, Any], word: str, command: str) -> str:
@@ -84,7 +85,7 @@ def _is_scalar(word: str) -> bool:
 
 
 def _walk(node: Any, key: str) -> tuple[bool, Any, str]:
-    """Follow a dotted key: whether it exists, the deepest mapping that should hold it (None if there is none), its name."""
+    """Follow a dotted key: whether it exists, the mapping that should hold it (or None), its last part."""
     *parents, last = key.split(".")
     for name in parents:
         node = node.get(name) if isinstance(node, dict) else None
@@ -94,13 +95,13 @@ def _walk(node: Any, key: str) -> tuple[bool, Any, str]:
 def _leaves(node: Any, path: str = "") -> list[str]:
     if not isinstance(node, dict):
         return [path]
-    return [leaf for k, v in node.items() if k != "_target_" for leaf in _leaves(v, f"{path}.{k}" if path else str(k))]
+    items = ((f"{path}.{k}" if path else str(k), v) for k, v in node.items() if k != "_target_")
+    return [leaf for name, value in items for leaf in _leaves(value, name)]
 
 
 def _suggest(key: str, names: list[str]) -> str:
-    if whole := nearest(key, names):
-        return f"{whole}=VALUE"
-    same_end: Callable[[str], bool] = lambda name: name.rpartition(".")[2] == key.rpartition(".")[2]  # noqa: E731
-    if ends := [name for name in names if same_end(name)]:
-        return f"; did you mean {ends[0]}=VALUE?"
-    return "; --help lists its settings"
+    last = key.rpartition(".")[2]
+    same_end = [name for name in names if name.rpartition(".")[2] == last]
+    if same_end:
+        return f"; did you mean {same_end[0]}?"
+    return nearest(key, names) or "; --help lists its settings"

@@ -1,6 +1,7 @@
 """From what a user types (a checkpoint, seeds, labels) to latents and images."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,7 @@ def parse_seeds(value: Any) -> list[int]:
 
 
 def latents(seeds: list[int], z_dim: int) -> Float[Tensor, "seed z_dim"]:
-    """One z per seed, from NumPy's RandomState as in NVIDIA's scripts: the same seed is the same face there and here."""
+    """One z per seed from NumPy's RandomState, as NVIDIA's scripts draw it: the same seed is the same face."""
     return torch.from_numpy(np.stack([np.random.RandomState(s).randn(z_dim) for s in seeds])).float()
 
 
@@ -85,7 +86,8 @@ def labels(value: Any, count: int, c_dim: int) -> Float[Tensor, "seed c_dim"]:
 def _label_rows(value: Any, c_dim: int) -> np.ndarray:
     if value == "average":
         return average_label(c_dim)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if str(value).isdecimal():
+        value = int(value)
         if not 0 <= value < c_dim:
             raise ValueError(f"labels: got class {value}, expected 0 to {c_dim - 1}")
         return np.eye(c_dim, dtype=np.float32)[value : value + 1]
@@ -116,7 +118,8 @@ def average_label(c_dim: int) -> np.ndarray:
     """For cameras, the frontal one of EG3D's scripts; for classes, equal weights."""
     if c_dim != 25:
         return np.full((1, c_dim), 1 / c_dim, np.float32)
-    return np.asarray(cameras.frontal_label(), np.float32).reshape(1, 25)
+    frontal = cameras.look_at(math.pi / 2, math.pi / 2)
+    return cameras.label(frontal, cameras.pinhole_intrinsics()).numpy()
 
 
 @torch.inference_mode()
@@ -134,8 +137,10 @@ def images(
 
 @torch.inference_mode()
 def map_latents(
-    generator: Any, z: Tensor, c: Tensor, truncation: float, cutoff: int | None
+    generator: Any, z: Tensor, c: Tensor, truncation: float, cutoff: Any
 ) -> Float[Tensor, "sample num_ws w_dim"]:
     """The mapping network, with truncation (psi) towards the average w."""
+    if cutoff is not None and (isinstance(cutoff, bool) or not isinstance(cutoff, int) or cutoff < 0):
+        raise ValueError(f"truncation_cutoff: got {cutoff!r}, expected a number of layers or null")
     device = next(generator.parameters()).device
     return generator.mapping(z.to(device), c.to(device), truncation_psi=truncation, truncation_cutoff=cutoff)

@@ -5,6 +5,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
+from pathlib import PurePath
 from typing import Any, Literal, Union
 
 from hydra.utils import get_object
@@ -96,7 +97,7 @@ def fits(value: Any, annotation: Any) -> bool:
     kind = origin or annotation
     if not isinstance(kind, type) or kind is object:
         return True
-    if issubclass(kind, PathLike):
+    if issubclass(kind, PurePath) or kind is PathLike:
         return isinstance(value, str)
     if issubclass(kind, Mapping):
         return isinstance(value, dict)
@@ -123,7 +124,7 @@ def describe(annotation: Any) -> str:
     if annotation in _NAMES:
         return _NAMES[annotation]
     kind = origin or annotation
-    if isinstance(kind, type) and issubclass(kind, PathLike):
+    if isinstance(kind, type) and (issubclass(kind, PurePath) or kind is PathLike):
         return "a path"
     if isinstance(kind, type) and issubclass(kind, Mapping):
         return "a mapping {KEY: VALUE}"
