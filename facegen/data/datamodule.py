@@ -1,0 +1,135 @@
+"""Recipes for Lightning: an endless, seeded stream of batches, and one pass for statistics."""
+
+import os
+import signal
+from typing import Any, Self
+
+import lightning
+import torch
+from torch.utils.data import DataLoader
+
+from facegen.data.batch import FaceBatch
+from facegen.data.dataset import FaceDataset
+from facegen.data.recipe import Recipe
+from facegen.data.sampling import GlobalBatches
+from facegen.data.validate import quick_check
+
+
+class FaceDataModule(lightning.LightningDataModule):
+    """Batches of a recipe.
+
+    batch_size: images per step over all processes. workers: decoding processes of this process, never more than
+    there are CPUs; 0 decodes in the training process. cache: keep decoded images in shared memory (`auto`: when they
+    fit in 2 GiB). check: look at every header before training and refuse a recipe with problems.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        batch_size: int = 32,
+        workers: int = 2,
+        seed: int = 0,
+        cache: bool | str = "auto",
+        check: bool = True,
+    ) -> None:
+        super().__init__()
+        if workers < 0:
+            raise ValueError(f"workers must be 0 or more, got {workers}")
+        self.recipe, self.batch_size, self.seed, self.check = recipe, batch_size, seed, check
+        self.workers = min(workers, _cpus())
+        self.dataset = FaceDataset(recipe, cache)
+        self._checked = False
+
+    @classmethod
+    def from_root(
+        cls,
+        root: Any,
+        resolution: int | None = None,
+        filter: str = "lanczos",
+        mirror: bool = False,
+        labels: bool = False,
+        crop: str | None = None,
+        convert: bool = False,
+        upscale: bool = False,
+        batch_size: int = 32,
+        workers: int = 2,
+        seed: int = 0,
+        cache: bool | str = "auto",
+        check: bool = True,
+    ) -> Self:
+        """Batches of folders or zips: the arguments of `Recipe`, with `root` for its sources, and of this class.
+
+        The names are written out because the signature is the schema of `data=folder` on the command line.
+        """
+        recipe = Recipe(root, resolution, filter, mirror, labels, crop, convert, upscale)
+        return cls(recipe, batch_size, workers, seed, cache, check)
+
+    @property
+    def num_images(self) -> int:
+        """How many different images there are."""
+        return self.recipe.num_faces
+
+    @property
+    def resolution(self) -> int:
+        """Side of the images in pixels."""
+        return self.recipe.resolution
+
+    @property
+    def c_dim(self) -> int:
+        """Length of a label; 0 without labels."""
+        return self.recipe.c_dim
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches for ever, from the place in the stream that the trainer's module has reached.
+
+        Raises ValueError that names the first problems of the images, and the command that shows them all.
+        """
+        if self.check and not self._checked:
+            quick_check(self.recipe)
+            self._checked = True
+        start = int(getattr(self._module(), "images_seen", 0))
+        rank, world = self._rank()
+        return self._loader(GlobalBatches(len(self.dataset), self.batch_size, self.seed, start, rank, world))
+
+    def sequential_dataloader(self, batch_size: int | None = None, mirror: bool = False) -> DataLoader:
+        """Every item once, in order, without flipped ones unless asked for: what statistics of real images need."""
+        count = len(self.dataset) if mirror else self.dataset.num_unmirrored
+        size = batch_size or self.batch_size
+        return self._loader([list(range(i, min(i + size, count))) for i in range(0, count, size)])
+
+    def _loader(self, batches: Any) -> DataLoader[FaceBatch]:
+        return DataLoader(
+            self.dataset,
+            batch_size=None,
+            sampler=batches,
+            num_workers=self.workers,
+            pin_memory=self._on_gpu(),
+            worker_init_fn=prepare_worker,
+            persistent_workers=self.workers > 0,
+            prefetch_factor=4 if self.workers else None,
+        )
+
+    def _module(self) -> Any:
+        return None if self.trainer is None else self.trainer.lightning_module
+
+    def _rank(self) -> tuple[int, int]:
+        if self.trainer is not None:
+            return self.trainer.global_rank, self.trainer.world_size
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return 0, 1
+
+    def _on_gpu(self) -> bool:
+        if self.trainer is not None:
+            return self.trainer.strategy.root_device.type == "cuda"
+        return torch.cuda.is_available()
+
+
+def prepare_worker(worker: int) -> None:
+    """One thread each, and Ctrl-C left to the training process, which saves before it ends its workers."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
