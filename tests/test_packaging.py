@@ -1,4 +1,4 @@
-"""The wheel holds what the symbolic links point to: it is built, installed elsewhere and asked for every configuration."""
+"""The wheel holds what the symbolic links point to: built, installed elsewhere, asked for every configuration."""
 
 import os
 import shutil

@@ -5,6 +5,8 @@ import re
 import traceback
 from pathlib import Path
 
+# A constructor's answer to settings that its signature could not show, because it takes **kwargs.
+_ARGUMENTS = re.compile(r"unexpected keyword argument|missing \d+ required|multiple values for")
 _EXTRAS = {"wandb": "wandb", "tensorboard": "tensorboard", "timm": "metrics"}
 _ADVICE = {
     errno.ENOENT: "does not exist; check the spelling",
@@ -30,7 +32,9 @@ def unwrap(error: BaseException) -> BaseException:
 
 def is_user_error(error: BaseException) -> bool:
     """Whether an error is answered in one line (a mistake, a missing file or package, a full disk) or is a bug."""
-    error = unwrap(error)
+    wrapped, error = error, unwrap(error)
+    if wrapped is not error and isinstance(error, TypeError) and _ARGUMENTS.search(str(error)):
+        return True
     if isinstance(error, ValueError | OSError | ModuleNotFoundError | MemoryError):
         return True
     if type(error).__module__.split(".")[0] in ("hydra", "omegaconf", "antlr4"):

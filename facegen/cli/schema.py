@@ -17,17 +17,37 @@ _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 def parameters(target: str) -> dict[str, inspect.Parameter] | None:
-    """Parameters of a class or function named by `_target_`, or None where it takes any keyword."""
+    """Parameters of a class or function named by `_target_`, or None where it takes any keyword.
+
+    `**rest` of a class method goes to its class, that of a constructor to its base: their optional parameters count.
+    """
     try:
-        signature = inspect.signature(get_object(target))
+        called = get_object(target)
+        found, is_open = _parameters(called)
     except ModuleNotFoundError:
         raise
     except Exception as error:
         raise ValueError(f"_target_={target}: cannot be imported ({error})") from error
-    found = dict(signature.parameters)
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found.values()):
-        return None
-    return {name: p for name, p in found.items() if p.kind is not inspect.Parameter.VAR_POSITIONAL}
+    for after in _receivers(called) if is_open else ():
+        more, is_open = _parameters(after)
+        found.update({n: p for n, p in more.items() if p.default is not p.empty and n not in found})
+        if not is_open:
+            break
+    return None if is_open else found
+
+
+def _parameters(called: Any) -> tuple[dict[str, inspect.Parameter], bool]:
+    every = inspect.signature(called).parameters
+    rest = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    is_open = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in every.values())
+    return {name: p for name, p in every.items() if p.kind not in rest}, is_open
+
+
+def _receivers(called: Any) -> Iterable[Any]:
+    owner = getattr(called, "__self__", None)
+    if isinstance(owner, type):
+        return [owner, *owner.__mro__[1:-1]]
+    return called.__mro__[1:-1] if isinstance(called, type) else ()
 
 
 def check_targets(node: Any, path: str = "") -> None:

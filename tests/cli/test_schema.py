@@ -23,6 +23,10 @@ class Thing:
         flag: bool = False,
     ) -> None: ...
 
+    @classmethod
+    def make(cls, size: int, **rest: Any) -> "Thing":
+        return cls(1.0, **rest)
+
 
 def check(**values: Any) -> None:
     schema.check_targets({"model": {"_target_": f"{__name__}.Thing", "rate": 1.0, **values}})
@@ -81,3 +85,10 @@ def test_numbers_of_the_yaml_stay_numbers() -> None:
     schema.check_defaults({"a": {"b": 1.0}, "c": None}, {"a": {"b": 2}, "c": "x"})
     with pytest.raises(ValueError, match=r"a\.b: got 'x', expected a number \(the default is 1\.0\)"):
         schema.check_defaults({"a": {"b": 1.0}}, {"a": {"b": "x"}})
+
+
+def test_keywords_passed_on_are_known() -> None:
+    target = f"{__name__}.Thing.make"
+    assert set(schema.parameters(target) or ()) == {"size", "steps", "mode", "folder", "betas", "inner", "flag"}
+    with pytest.raises(ValueError, match=r"did you mean steps\?"):
+        schema.check_targets({"_target_": target, "size": 1, "stepz": 2})
