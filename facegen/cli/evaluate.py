@@ -99,7 +99,7 @@ def _real_images(cfg: DictConfig, generator: Any) -> Any:
     chosen = cfg.get("data")
     own = Path(str(cfg.checkpoint)).expanduser() / "config.yaml"
     if chosen is None and own.is_file():
-        chosen = OmegaConf.load(own).get("data")
+        chosen = OmegaConf.select(OmegaConf.load(own), "data")
     if chosen is None:
         return None
     return instantiate(chosen, resolution=generator.img_resolution, batch_size=cfg.batch_size)
