@@ -70,7 +70,7 @@ def wants_cache(option: bool | str, num_images: int, resolution: int) -> bool:
 
 
 def _checksum(image: np.ndarray) -> int:
-    return zlib.crc32(image) + 1  # zero is the state of fresh memory
+    return zlib.crc32(memoryview(image)) + 1  # zero is the state of fresh memory
 
 
 def _memory_file(nbytes: int) -> int:

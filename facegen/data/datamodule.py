@@ -5,14 +5,15 @@ import signal
 from typing import Any, Self
 
 import lightning
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from facegen.data.batch import FaceBatch
+from facegen.data.check import quick_check
 from facegen.data.dataset import FaceDataset
 from facegen.data.recipe import Recipe
 from facegen.data.sampling import GlobalBatches
-from facegen.data.validate import quick_check
 
 
 class FaceDataModule(lightning.LightningDataModule):
@@ -78,6 +79,17 @@ class FaceDataModule(lightning.LightningDataModule):
     def c_dim(self) -> int:
         """Length of a label; 0 without labels."""
         return self.recipe.c_dim
+
+    @property
+    def label_pool(self) -> torch.Tensor | None:
+        """Labels of all items of an epoch, from which generated images draw theirs; None without labels."""
+        if not self.c_dim:
+            return None
+        count = self.dataset.num_unmirrored
+        halves = [self.recipe.label_table[self.recipe.items[:count]]]
+        if self.recipe.mirror:
+            halves.append(self.recipe.mirrored_label_table[self.recipe.items[count:]])
+        return torch.from_numpy(np.concatenate(halves))
 
     def train_dataloader(self) -> DataLoader:
         """Batches for ever, from the place in the stream that the trainer's module has reached.

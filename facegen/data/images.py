@@ -1,7 +1,6 @@
 """Decoding and resizing: bytes to uint8 pixels, the same on every machine and with every decoder."""
 
 import io
-from typing import Literal
 
 import numpy as np
 import pyspng
@@ -11,8 +10,6 @@ from PIL import Image, ImageOps
 
 from facegen.data.headers import ImageError, read_header, unusual
 
-Filter = Literal["box", "lanczos"]
-Crop = Literal["center"]
 FILTERS = {"box": Image.Resampling.BOX, "lanczos": Image.Resampling.LANCZOS}
 
 
@@ -37,7 +34,7 @@ def decode(data: bytes, convert: bool = False) -> UInt8[np.ndarray, "height widt
 
 
 def resize(
-    image: UInt8[np.ndarray, "height width 3"], resolution: int, filter: Filter = "lanczos", crop: Crop | None = None
+    image: UInt8[np.ndarray, "height width 3"], resolution: int, filter: str = "lanczos", crop: str | None = None
 ) -> UInt8[np.ndarray, "resolution resolution 3"]:
     """Resize to a square exactly as Pillow's `resize` with that filter does.
 

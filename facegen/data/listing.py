@@ -19,12 +19,13 @@ LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, ..., lengths of name and 
 
 
 class Entry(NamedTuple):
-    """One image: name relative to the source, the file that holds its bytes, and where in it."""
+    """One image: name relative to the source, the file of its bytes, where in it, and that file's mtime in ns."""
 
     name: str
     uri: str
     offset: int
     size: int
+    mtime: int
 
 
 class Listing(NamedTuple):
@@ -53,8 +54,8 @@ def list_folder(root: Path, labels_file: str) -> Listing:
         for file in files:
             path = os.path.join(folder, file)
             name = os.path.relpath(path, base).replace(os.sep, "/")
-            if is_image(name) and os.path.exists(path):
-                entries.append(Entry(name, path, 0, os.path.getsize(path)))
+            if is_image(name):
+                entries.append(_file_entry(name, path))
             else:
                 ignored += name != labels_file
     labels = root / labels_file
@@ -86,6 +87,16 @@ def list_zip(path: Path, labels_file: str) -> Listing:
     return Listing(sorted(entries), ignored, labels)
 
 
+def _file_entry(name: str, path: str) -> Entry:
+    try:
+        status = os.stat(path)
+    except OSError as error:  # a dangling link: listed with no bytes, so that the checks name it
+        if not os.path.islink(path):
+            raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+        return Entry(name, path, 0, 0, 0)
+    return Entry(name, path, 0, status.st_size, status.st_mtime_ns)
+
+
 def _check_name(path: Path, name: str) -> None:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or name.startswith(("/", "\\")) or (parts and ":" in parts[0]):
@@ -103,4 +114,4 @@ def _entry(path: Path, file: int, info: zipfile.ZipInfo) -> Entry:
     offset = info.header_offset + LOCAL_HEADER.size + name_length + extra_length
     if offset + info.file_size > os.fstat(file).st_size:
         raise ValueError(f"{path} is truncated: {info.filename} ends after the end of the file; copy it again")
-    return Entry(info.filename, str(path), offset, info.file_size)
+    return Entry(info.filename, str(path), offset, info.file_size, os.fstat(file).st_mtime_ns)

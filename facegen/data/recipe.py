@@ -10,15 +10,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from facegen.data.headers import read_header
 from facegen.data.images import check_transform
+from facegen.data.inspection import probe
 from facegen.data.problems import summarise
 from facegen.data.reader import ImageReader
 from facegen.data.selection import SourceSpec, parse_sources, select
 from facegen.data.sources import Source, open_source
+from facegen.data.stamps import LABEL_COLUMNS
 from facegen.geometry.cameras import mirror as mirror_cameras
-
-HEADER_BYTES = 65536
 
 
 class Recipe:
@@ -117,13 +116,12 @@ class Recipe:
         return {name: getattr(self, name) for name in names}
 
     def _first_size(self) -> int:
-        reader = ImageReader(self.rows.slice(0, 1))
-        header = read_header(reader.read(0, HEADER_BYTES))
+        header = probe(ImageReader.of(self.rows.slice(0, 1)), 0)
         return min(header.width, header.height)
 
     def _require_labels(self) -> None:
         for source in self.sources:
-            if not {"camera", "label"} & set(source.rows.column_names):
+            if not set(LABEL_COLUMNS) & set(source.rows.column_names):
                 raise ValueError(f"{source.root} has no labels (dataset.json); add them, or set data.labels=false")
             if wrong := [problem for problem in source.problems if "label" in problem.kind]:
                 raise ValueError(f"{source.root}: {summarise(wrong)}. All: facegen data validate root={source.root}")
@@ -144,14 +142,19 @@ def _join(specs: Sequence[SourceSpec], sources: Sequence[Source], labels: bool) 
         ids = chosen["id"].to_pylist()
         if len(sources) > 1:
             chosen = chosen.set_column(0, "id", pa.array([f"{name}/{face}" for face in ids], pa.string()))
-        tables.append(
-            chosen if labels else chosen.drop_columns([n for n in ("camera", "label") if n in chosen.column_names])
-        )
+        unused = [] if labels else [column for column in LABEL_COLUMNS if column in chosen.column_names]
+        tables.append(chosen.drop_columns(unused))
         repeats.append(np.full(len(ids), spec.repeat, dtype=np.int64))
-    kinds = {name for table in tables for name in table.column_names if name in ("camera", "label")}
+    kinds = {name for table in tables for name in table.column_names if name in LABEL_COLUMNS}
     if len(kinds) > 1:
         raise ValueError("some sources have camera labels and others class labels; expected one kind in a recipe")
-    return pa.concat_tables(tables, promote_options="default").combine_chunks(), np.concatenate(repeats)
+    try:
+        joined = pa.concat_tables(
+            [table.replace_schema_metadata(None) for table in tables], promote_options="permissive"
+        )
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ValueError(f"the tables of the sources do not fit together ({error}); expected columns alike") from error
+    return joined.combine_chunks(), np.concatenate(repeats)
 
 
 def _unique_names(names: Sequence[str]) -> list[str]:

@@ -8,9 +8,11 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from facegen.data import table
 from facegen.data.labels import LABELS_FILE, read_labels
-from facegen.data.listing import CODECS, Entry, list_folder, list_zip
+from facegen.data.listing import CODECS, Entry, Listing, list_folder, list_zip
 from facegen.data.problems import Problem
+from facegen.data.stamps import INDEX_COLUMNS, differences, labels_stamp, stored_labels_stamp
 
 FFHQ_NAME = re.compile(r"(\d{2})000/(\1\d{3})\.(?:png|jpg)")
 
@@ -19,9 +21,11 @@ FFHQ_NAME = re.compile(r"(\d{2})000/(\1\d{3})\.(?:png|jpg)")
 class Source:
     """Faces below one root.
 
-    `rows` has the columns id, uri, offset, size (bytes), codec, and camera or label where the source ships labels.
-    `kind` is folder, ffhq, nvidia_zip or nvidia_folder. `problems` are those that listing alone can find: labels and
-    ids. `ignored` counts the files that are no images.
+    `rows` has the columns id, uri, offset, size (bytes), mtime (ns), codec, and camera or label where the source ships
+    labels; from an indexed source also width, height, mode, bits, orientation and the columns of curation stages.
+    `kind` is folder, ffhq, nvidia_zip or nvidia_folder. `problems` are those that listing alone can find: labels, ids
+    and an index out of date. `ignored` counts the files that are no images. `indexed` says that `rows` come from
+    the table beside the source.
     """
 
     root: Path
@@ -29,6 +33,7 @@ class Source:
     rows: pa.Table
     problems: tuple[Problem, ...] = ()
     ignored: int = 0
+    indexed: bool = False
 
     @property
     def name(self) -> str:
@@ -36,11 +41,32 @@ class Source:
         return self.root.stem if self.root.is_file() else self.root.name
 
 
-def open_source(root: str | Path) -> Source:
+def open_source(root: str | Path, use_table: bool = True, columns: Sequence[str] = ()) -> Source:
     """List the images of a folder (any nesting), FFHQ's layout, or NVIDIA's uncompressed zip or its unpacked form.
 
-    Raises ValueError where there is nothing, no image, or a zip that cannot be read in place.
+    An up-to-date table made by `facegen data index` gives the rows: its index, its scalar columns, and those named in
+    `columns` (vectors are read only on request). Raises ValueError where there is nothing, no image, or a zip that
+    cannot be read in place.
     """
+    path, listing = list_source(root)
+    kind = _kind(path, listing)
+    rows = _rows(listing.entries, kind)
+    duplicates = _duplicates(rows["id"].to_pylist())
+    outdated: list[Problem] = []
+    if use_table and not duplicates and table.exists(table.table_path(path)):
+        indexed = _indexed(path, rows, listing, columns)
+        if isinstance(indexed, pa.Table):
+            return Source(path, kind, indexed, (), listing.ignored, True)
+        outdated = [indexed]
+    labels = None if listing.labels is None else read_labels(listing.labels, [entry.name for entry in listing.entries])
+    if labels:
+        rows = rows.append_column(labels.name, labels.column)
+    problems = [*outdated, *duplicates, *(labels.problems if labels else ())]
+    return Source(path, kind, rows, tuple(problems), listing.ignored)
+
+
+def list_source(root: str | Path) -> tuple[Path, Listing]:
+    """Absolute path of a source and the images in it. Raises ValueError as `open_source` does."""
     path = Path(root).expanduser().absolute()
     if not path.exists():
         raise ValueError(f"{root} does not exist; expected a folder of images or an uncompressed zip")
@@ -50,21 +76,34 @@ def open_source(root: str | Path) -> Source:
     if not listing.entries:
         formats = ", ".join(suffix[1:] for suffix in CODECS)
         raise ValueError(f"{root} holds no images ({listing.ignored} other files); expected {formats}")
-    labels = read_labels(listing.labels, [entry.name for entry in listing.entries]) if listing.labels else None
-    kind = _kind(path, listing.entries, listing.labels is not None)
-    rows = _rows(listing.entries, kind)
-    if labels:
-        rows = rows.append_column(labels.name, labels.column)
-    problems = [*_duplicates(rows["id"].to_pylist()), *(labels.problems if labels else ())]
-    return Source(path, kind, rows, tuple(problems), listing.ignored)
+    return path, listing
 
 
-def _kind(path: Path, entries: Sequence[Entry], labelled: bool) -> str:
+def _indexed(path: Path, rows: pa.Table, listing: Listing, columns: Sequence[str]) -> pa.Table | Problem:
+    """Rows of the table beside a source, or the problem that it does not describe the files any more."""
+    place = table.table_path(path)
+    schema = table.schema(place)
+    wanted = [f.name for f in schema if not pa.types.is_nested(f.type) or f.name == "camera" or f.name in columns]
+    if missing := sorted(set(INDEX_COLUMNS) - set(wanted)):
+        return Problem("index out of date", place.name, f"no column {missing[0]!r}; run facegen data index root={path}")
+    stored = table.read(place, list(dict.fromkeys([*wanted, *columns])))
+    reasons = differences(stored, rows)
+    if stored_labels_stamp(stored) != labels_stamp(listing.labels):
+        reasons.append(f"{LABELS_FILE} changed")
+    if reasons:
+        detail = f"{', '.join(reasons)} since the last facegen data index root={path}"
+        return Problem("index out of date", place.name, detail)
+    base = path if path.is_dir() else path.parent
+    uris = pa.array([str(base / uri) for uri in stored["uri"].to_pylist()], pa.string())
+    return stored.set_column(stored.column_names.index("uri"), "uri", uris)
+
+
+def _kind(path: Path, listing: Listing) -> str:
     if path.is_file():
         return "nvidia_zip"
-    if labelled:
+    if listing.labels is not None:
         return "nvidia_folder"
-    return "ffhq" if all(FFHQ_NAME.fullmatch(entry.name) for entry in entries) else "folder"
+    return "ffhq" if all(FFHQ_NAME.fullmatch(entry.name) for entry in listing.entries) else "folder"
 
 
 def _rows(entries: Sequence[Entry], kind: str) -> pa.Table:
@@ -77,6 +116,7 @@ def _rows(entries: Sequence[Entry], kind: str) -> pa.Table:
             "uri": pa.array([entry.uri for entry in entries], pa.string()),
             "offset": pa.array([entry.offset for entry in entries], pa.int64()),
             "size": pa.array([entry.size for entry in entries], pa.int64()),
+            "mtime": pa.array([entry.mtime for entry in entries], pa.int64()),
             "codec": pa.array([CODECS[path.suffix.lower()] for path in paths], pa.string()),
         }
     )

@@ -1,76 +1,148 @@
-"""Finding what is wrong with a dataset before training does."""
+"""The complete look at a source: every image decoded, every label checked."""
 
+import json
+import multiprocessing
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from facegen.data.headers import ImageError, ImageHeader, read_header, unusual
-from facegen.data.problems import Problem, summarise
+from facegen.checkpoint import atomic_write
+from facegen.data.check import usual_size
+from facegen.data.inspection import Inspection, inspect_all
+from facegen.data.labels import LABELS_FILE
+from facegen.data.problems import Problem
 from facegen.data.reader import ImageReader
-from facegen.data.recipe import Recipe
+from facegen.data.sources import Source, open_source
+from facegen.data.stamps import LABEL_COLUMNS
 
-HEADER_BYTES = 65536
-
-
-def quick_check(recipe: Recipe) -> None:
-    """Read every header and raise one ValueError that names the first problems, if there are any."""
-    problems = [problem for source in recipe.sources for problem in source.problems if problem.kind == "duplicate id"]
-    problems += header_problems(recipe)
-    if problems:
-        roots = ",".join(str(source.root) for source in recipe.sources)
-        where = roots if len(recipe.sources) == 1 else f"[{roots}]"
-        raise ValueError(f"{summarise(problems)}. See them all: facegen data validate root={where}")
+CHUNK = 64  # images a process takes at a time: long enough to hide the hand-over, short enough for the progress bar
+WORTH_PROCESSES = 256  # images; for fewer, starting processes takes longer than decoding
 
 
-def header_problems(recipe: Recipe) -> list[Problem]:
-    """What headers alone say is wrong with the images of a recipe under its own transform."""
-    reader = ImageReader(recipe.rows)
-    headers = list(tqdm(_headers(reader), "checking images", len(reader), unit="image", delay=2, leave=False))
-    sizes = Counter((h.width, h.height) for h in headers if isinstance(h, ImageHeader))
-    usual = sizes.most_common(1)[0][0] if sizes else (0, 0)
+@dataclass
+class Report:
+    """What validation found in one source."""
+
+    root: str
+    kind: str
+    images: int
+    ignored_files: int
+    sizes: dict[str, int]
+    labels: int
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is no problem at all."""
+        return not self.problems
+
+    def counts(self) -> dict[str, list[Problem]]:
+        """Problems by kind, the most frequent first."""
+        kinds: dict[str, list[Problem]] = {}
+        for problem in self.problems:
+            kinds.setdefault(problem.kind, []).append(problem)
+        return dict(sorted(kinds.items(), key=lambda item: -len(item[1])))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        counts = {kind: len(found) for kind, found in self.counts().items()}
+        problems = [problem._asdict() for problem in self.problems]
+        return {**asdict(self), "clean": self.clean, "counts": counts, "problems": problems}
+
+
+def validate(root: str | Path, resolution: int | None = None, labels: bool | None = None, workers: int = 2) -> Report:
+    """Decode every image of a source and check every label.
+
+    resolution: the side that every image must have; None expects one size, whichever. labels: True requires one for
+    each image, None checks those that there are, False ignores them. workers: processes; 0 decodes in this one.
+    Raises ValueError where there is no source at all.
+    """
+    source = open_source(root, use_table=False)
+    indexed = open_source(root).problems
+    reader = ImageReader.of(source.rows)
+    inspections = list(tqdm(_inspect(reader, workers), "decoding", len(reader), unit="image", leave=False))
+    problems = [problem for problem in indexed if problem.kind == "index out of date"]
+    problems += [p for p in source.problems if labels is not False or "label" not in p.kind]
+    problems += _missing_labels(source, labels)
+    problems += [
+        Problem(found.kind, reader.where(row), found.detail) for row, found in enumerate(inspections) if found.kind
+    ]
+    problems += _size_problems(reader, inspections, resolution) + _copies(reader, inspections)
+    return Report(
+        str(source.root), source.kind, len(reader), source.ignored, _sizes(inspections), _labelled(source), problems
+    )
+
+
+def write_report(reports: list[Report], path: Path) -> None:
+    """Write reports as JSON, atomically."""
+    content = {"clean": all(report.clean for report in reports), "sources": [report.as_dict() for report in reports]}
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _inspect(reader: ImageReader, workers: int) -> Iterator[Inspection]:
+    starts = range(0, len(reader), CHUNK)
+    parts = [reader.part(start, start + CHUNK) for start in starts]
+    if workers < 1 or len(reader) < WORTH_PROCESSES:
+        for part in parts:
+            yield from inspect_all(part)
+        return
+    # spawned, not forked: this process may hold threads of Lance and torch
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(min(workers, len(parts)), mp_context=context) as pool:
+            for inspections in pool.map(inspect_all, parts):
+                yield from inspections
+    except BrokenProcessPool as error:
+        raise OSError("a decoding process was killed (out of memory?); try again with workers=0") from error
+
+
+def _missing_labels(source: Source, labels: bool | None) -> list[Problem]:
+    has_file = any(name in source.rows.column_names for name in LABEL_COLUMNS)
+    if labels is not True or has_file:
+        return []
+    return [Problem("missing labels", LABELS_FILE, "the source ships no labels, and labels=true asks for them")]
+
+
+def _size_problems(reader: ImageReader, inspections: list[Inspection], resolution: int | None) -> list[Problem]:
+    usual = usual_size([found.header for found in inspections if found.header])
     problems = []
-    for row, header in enumerate(headers):
-        if isinstance(header, str):
-            problems.append(Problem("unreadable", reader.where(row), header))
-        elif found := _header_problem(header, recipe, usual):
-            problems.append(Problem(found[0], reader.where(row), found[1]))
+    for row, found in enumerate(inspections):
+        if found.header is None:
+            continue
+        width, height = found.header.width, found.header.height
+        if width != height:
+            problems.append(Problem("not square", reader.where(row), f"{width}x{height}"))
+        elif resolution is not None and width != resolution:
+            problems.append(Problem("wrong size", reader.where(row), f"{width}x{height}, expected {resolution}"))
+        elif resolution is None and (width, height) != usual:
+            detail = f"{width}x{height}, most are {usual[0]}x{usual[1]}"
+            problems.append(Problem("mixed sizes", reader.where(row), detail))
     return problems
 
 
-def read_image_header(reader: ImageReader, row: int) -> ImageHeader:
-    """Header of an image from its first 64 KiB, or from all of it where they do not suffice."""
-    try:
-        return read_header(reader.read(row, HEADER_BYTES))
-    except ImageError:
-        if reader.sizes[row] <= HEADER_BYTES:
-            raise
-        return read_header(reader.read(row))
+def _copies(reader: ImageReader, inspections: list[Inspection]) -> list[Problem]:
+    """Images with the bytes of an earlier one."""
+    first: dict[bytes, int] = {}
+    problems = []
+    for row, found in enumerate(inspections):
+        if found.digest and first.setdefault(found.digest, row) != row:
+            detail = f"the same bytes as {reader.where(first[found.digest])}"
+            problems.append(Problem("identical copy", reader.where(row), detail))
+    return problems
 
 
-def _headers(reader: ImageReader) -> Iterator[ImageHeader | str]:
-    def one(row: int) -> ImageHeader | str:
-        try:
-            return read_image_header(reader, row)
-        except ImageError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(8) as pool:
-        yield from pool.map(one, range(len(reader)))
+def _sizes(inspections: list[Inspection]) -> dict[str, int]:
+    sizes = Counter(f"{found.header.width}x{found.header.height}" for found in inspections if found.header)
+    return dict(sizes.most_common())
 
 
-def _header_problem(header: ImageHeader, recipe: Recipe, usual: Sequence[int]) -> tuple[str, str] | None:
-    size = f"{header.width}x{header.height}"
-    if (reason := unusual(header)) and not recipe.convert:
-        return reason, "expected 8-bit RGB; convert the file, or set data.convert=true"
-    if header.width != header.height and recipe.crop is None:
-        return "not square", f"{size}; crop the file, or set data.crop=center"
-    if not recipe.has_explicit_resolution and recipe.crop is None and (header.width, header.height) != tuple(usual):
-        return "of another size", f"{size}, most are {usual[0]}x{usual[1]}; set data.resolution to resize all"
-    if min(header.width, header.height) < recipe.resolution and not recipe.upscale:
-        return (
-            "too small",
-            f"{size} for resolution {recipe.resolution}; lower data.resolution, or set data.upscale=true",
-        )
-    return None
+def _labelled(source: Source) -> int:
+    names = [name for name in LABEL_COLUMNS if name in source.rows.column_names]
+    return len(source.rows) - source.rows[names[0]].null_count if names else 0

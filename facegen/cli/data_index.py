@@ -1,0 +1,45 @@
+"""`facegen data index`: write the table of a source."""
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from facegen.data.index import Indexed, build_index
+from facegen.data.problems import summarise
+from facegen.data.stamps import LABEL_COLUMNS
+
+CONFIG = "data_index"
+HELP = """\
+Write the table of a source, faces.lance: one row per face, which curation stages add columns to.
+
+Reads the header of every image and the labels of dataset.json. The images stay where they are. An indexed source
+starts training without looking at its files again; run it again after files have changed, it reads only those.
+
+Examples:
+  facegen data index root=~/photographs      writes ~/photographs/faces.lance
+  facegen data index root=ffhq.zip           writes ffhq.zip.lance beside the zip
+  facegen data index root=[ffhq,lpff]        several sources, a table each"""
+
+
+def run(cfg: DictConfig) -> None:
+    """Index one or several sources."""
+    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    roots = settings["root"] if isinstance(settings["root"], list) else [settings["root"]]
+    if not roots:
+        raise ValueError("root=[]: expected a folder, a zip, or a list of them")
+    for root in roots:
+        print(summary(build_index(root)))
+
+
+def summary(indexed: Indexed) -> str:
+    """What was written, in one or two lines."""
+    rows = indexed.rows
+    labels = next((name for name in LABEL_COLUMNS if name in rows.column_names), None)
+    labelled = f", {len(rows) - rows[labels].null_count} {labels} labels" if labels else ""
+    done = (
+        "nothing had changed" if indexed.version is None else f"version {indexed.version}, {indexed.read} headers read"
+    )
+    lines = [f"{indexed.path}: {len(rows)} images{labelled}; {done}"]
+    if indexed.problems:
+        lines.append(f"  {summarise(indexed.problems)}. See all: facegen data validate")
+    return "\n".join(lines)
