@@ -97,7 +97,8 @@ def run(cfg: DictConfig) -> None:
 def _real_images(cfg: DictConfig, generator: Any) -> Any:
     """Data module of the chosen images, or of the run's own; None where neither is known."""
     chosen = cfg.get("data")
-    own = Path(str(cfg.checkpoint)).expanduser() / "config.yaml"
+    path = Path(str(cfg.checkpoint)).expanduser()
+    own = (path.parent.parent if path.suffix == ".ckpt" else path) / "config.yaml"
     if chosen is None and own.is_file():
         chosen = OmegaConf.select(OmegaConf.load(own), "data")
     if chosen is None:

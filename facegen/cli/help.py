@@ -18,9 +18,11 @@ def help_text(command: Command) -> str:
     groups = [
         f"  {group}={'|'.join(known.groups[group])}" + (f"  (default: {name})" if name else "")
         for group, name in chosen.items()
+        if known.groups.get(group)
     ]
     notes = comments(command.config, chosen)
     rows = [(key, _shown(value), notes.get(key, "")) for key, value in _leaves(OmegaConf.to_container(cfg))]
+    rows.sort(key=lambda row: "." in row[0])  # a command's own settings before those of its parts
     parts = [command.help.strip(), "Settings (KEY=VALUE changes one; ??? must be given):\n" + _table(rows)]
     if groups:
         parts.insert(1, "Choices (each is a file of settings):\n" + "\n".join(groups))

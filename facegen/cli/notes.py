@@ -3,6 +3,9 @@
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import yaml
 
 _LINE = re.compile(r"^(?P<indent> *)(?P<key>[\w-]+):(?P<value>[^#]*?)(?:\s#\s*(?P<comment>.*))?$")
 
@@ -10,18 +13,28 @@ _LINE = re.compile(r"^(?P<indent> *)(?P<key>[\w-]+):(?P<value>[^#]*?)(?:\s#\s*(?
 def comments(config: str, chosen: Mapping[str, str | None]) -> dict[str, str]:
     """What the primary YAML and the chosen group files say behind `#`, by full key."""
     folder = files("facegen.configs")
-    found = _comments(folder.joinpath(f"{config}.yaml").read_text(encoding="utf-8"), "")
+    found: dict[str, str] = {}
     for group, name in chosen.items():
-        file = folder.joinpath(str(group), f"{name}.yaml")
-        if file.is_file():
-            found.update(_comments(file.read_text(encoding="utf-8"), f"{group}."))
-    return found
+        found.update(_file_comments(folder.joinpath(group), str(name), f"{group}."))
+    return found | _comments(folder.joinpath(f"{config}.yaml").read_text(encoding="utf-8"), "")
+
+
+def _file_comments(folder: Traversable, name: str, prefix: str) -> dict[str, str]:
+    """Remarks of one file of a group, over those of the files of the same group that it builds upon."""
+    file = folder.joinpath(f"{name}.yaml")
+    if not file.is_file():
+        return {}
+    text = file.read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+    for base in yaml.safe_load(text).get("defaults", []):
+        if isinstance(base, str) and base != "_self_":
+            found.update(_file_comments(folder, base, prefix))
+    return found | _comments(text, "" if text.startswith("# @package _global_") else prefix)
 
 
 def _comments(text: str, prefix: str) -> dict[str, str]:
-    found, open_keys = {}, []  # (indentation, key) of the mappings around the current line
-    if text.startswith("# @package _global_"):
-        prefix = ""
+    found: dict[str, str] = {}
+    open_keys: list[tuple[int, str]] = []  # (indentation, key) of the mappings around the current line
     for line in text.splitlines():
         if not (match := _LINE.match(line)):
             continue

@@ -1,0 +1,197 @@
+"""`facegen train`: a run folder, a data module, a model and a trainer."""
+
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+CONFIG = "train"
+HELP = """\
+Train a generator.
+
+Writes runs/<name>/ with config.yaml, log.txt, metrics.jsonl, reals.png, samples/<kimg>.png and checkpoints/.
+
+Examples:
+  facegen train                                             the embedded synthetic heads, a network for a CPU
+  facegen train data=folder data.root=PATH                  your photographs, read in place
+  facegen train data=folder data.root=PATH data.mirror=true name=mine total_kimg=1000
+  facegen train data=zip data.root=ffhq-256.zip model=paper256 precision=bf16-mixed processes=8
+  facegen train name=mine resume=auto                       continue after a kill or Ctrl-C, to the same bits
+  facegen train name=finer finetune_from=runs/mine data=folder data.root=PATH
+  facegen train model=stylegan2_tiny model.r1_gamma=1 batch_size=32 wandb=offline
+
+Ctrl-C finishes the step, saves and ends; once more ends at once."""
+
+
+def run(cfg: DictConfig) -> None:
+    """Compose the run and train."""
+    from hydra.utils import instantiate
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    settings.pop("experiment", None)
+    folder, checkpoint = _place(settings)
+    _set_threads(settings)
+    data = instantiate(settings["data"])
+    settings["model"]["c_dim"] = data.c_dim
+    torch.manual_seed(settings["seed"])
+    model = instantiate(settings["model"])
+    if settings["finetune_from"] is not None and checkpoint is None:
+        _copy_weights(model, str(settings["finetune_from"]))
+    trainer = _trainer(settings, folder)
+    if trainer.is_global_zero:
+        _prepare(folder, settings, checkpoint, data, model)
+    trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    if trainer.is_global_zero:
+        print(f"{folder}: {model.images_seen / 1000:.3f} kimg; facegen generate checkpoint={folder} seeds=0-7")
+
+
+def _place(settings: dict[str, Any]) -> tuple[Path, Path | None]:
+    """The run's folder and the checkpoint to continue from."""
+    from facegen.checkpoint import checkpoint_files
+
+    runs, name, resume = Path(settings["runs_dir"]), settings["name"], settings["resume"]
+    if name is None:
+        name = _numbered(runs, settings, resume)
+    if Path(str(name)).name != str(name):
+        raise ValueError(f"name: got {name!r}, expected the name of one folder; runs_dir=PATH chooses where it is")
+    folder = runs / str(name)
+    files = checkpoint_files(folder)
+    if resume is None:
+        # A relaunched worker of this very run finds what the first process has just made.
+        if files and "LOCAL_RANK" not in os.environ:
+            raise ValueError(f"{folder} already holds a run; continue it with resume=auto, or choose another name=NAME")
+        return folder, None
+    if resume == "auto":
+        return folder, files[-1] if files else None
+    path = Path(str(resume))
+    if not path.is_file():
+        raise ValueError(f"resume: got {resume!r}, expected auto or an existing .ckpt file")
+    return folder, path
+
+
+def _numbered(runs: Path, settings: dict[str, Any], resume: Any) -> str:
+    found = sorted(path.name for path in runs.glob("[0-9][0-9][0-9][0-9][0-9]-*") if path.is_dir())
+    if found and (resume == "auto" or "LOCAL_RANK" in os.environ):
+        return found[-1]
+    number = int(found[-1][:5]) + 1 if found else 0
+    model = settings["model"]["_target_"].rpartition(".")[2].lower()
+    return f"{number:05d}-{model}-{settings['resolution']}"
+
+
+def _set_threads(settings: dict[str, Any]) -> None:
+    threads = settings["threads"]
+    if threads is None:
+        threads = max(len(os.sched_getaffinity(0)) // settings["processes"], 1)
+    torch.set_num_threads(threads)
+
+
+def _copy_weights(model: Any, source: str) -> None:
+    """Start networks from another run's (or a pickle's) weights; everything else starts anew."""
+    from facegen.checkpoint import checkpoint_files, load, read_checkpoint
+
+    path = Path(source)
+    if path.suffix == ".pkl":
+        from facegen.importers.nvidia import load_pickle
+
+        found: Any = load_pickle(path)
+        states = {"generator": found["G"], "discriminator": found["D"], "generator_ema": found["G_ema"]}
+        states = {name: network.state_dict() for name, network in states.items()}
+    else:
+        files = [path] if path.suffix == ".ckpt" else checkpoint_files(path)
+        if files:
+            whole = read_checkpoint(files[-1])["state_dict"]
+            names = ("generator", "discriminator", "generator_ema")
+            states = {n: {k.removeprefix(f"{n}."): v for k, v in whole.items() if k.startswith(f"{n}.")} for n in names}
+        else:
+            averaged = load(path).state_dict()  # an export holds the averaged generator only
+            states = {"generator": averaged, "generator_ema": averaged}
+    for name, state in states.items():
+        try:
+            getattr(model, name).load_state_dict(state)
+        except RuntimeError as error:
+            reason = re.sub(r"\s+", " ", str(error))[:300]
+            raise ValueError(
+                f"finetune_from: the {name} of {source} does not fit this configuration ({reason})"
+            ) from error
+
+
+def _trainer(settings: dict[str, Any], folder: Path) -> Any:
+    import lightning.pytorch as pl
+
+    from facegen.callbacks import AtomicCheckpoints, Checkpoints, SampleGrids, StopAtKimg, Ticks
+    from facegen.models.distributed import AveragedGradients
+
+    total, snapshot = settings["total_kimg"], settings["snapshot_kimg"]
+    columns, rows = _grid(settings["grid"])
+    several = settings["processes"] > 1
+    strategy: Any = "auto"
+    if several:
+        strategy = AveragedGradients(process_group_backend="gloo" if settings["device"] == "cpu" else None)
+    return pl.Trainer(
+        accelerator=settings["device"],
+        devices=settings["processes"],
+        strategy=strategy,
+        max_epochs=-1,
+        callbacks=[
+            StopAtKimg(total),
+            Ticks(folder, total, settings["tick_kimg"]),
+            SampleGrids(folder, total, snapshot, columns, rows),
+            Checkpoints(folder, total, snapshot, settings["keep_checkpoints"], settings["keep_every_kimg"]),
+        ],
+        plugins=[AtomicCheckpoints()],
+        logger=_loggers(settings, folder),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+    )
+
+
+def _grid(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", str(text))
+    if not match:
+        raise ValueError(f"grid: got {text!r}, expected COLUMNSxROWS, e.g. 8x8")
+    return int(match[1]), int(match[2])
+
+
+def _loggers(settings: dict[str, Any], folder: Path) -> list[Any]:
+    from lightning.pytorch import loggers
+
+    chosen: list[Any] = []
+    if settings["tensorboard"]:
+        chosen.append(loggers.TensorBoardLogger(folder, name="tensorboard", version=""))
+    if settings["wandb"] is not None:
+        if settings["wandb"] not in ("offline", "online"):
+            raise ValueError(f"wandb: got {settings['wandb']!r}, expected null, offline or online")
+        folder.mkdir(parents=True, exist_ok=True)
+        chosen.append(
+            loggers.WandbLogger(
+                project=settings["wandb_project"],
+                name=folder.name,
+                save_dir=folder,
+                offline=settings["wandb"] == "offline",
+                config=settings,
+            )
+        )
+    return chosen
+
+
+def _prepare(folder: Path, settings: dict[str, Any], checkpoint: Path | None, data: Any, model: Any) -> None:
+    """Make the run folder, say what is trained on what, and keep the configuration."""
+    from facegen.checkpoint import atomic_write
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / "config.yaml") as temporary:
+        temporary.write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    millions = [sum(p.numel() for p in net.parameters()) / 1e6 for net in (model.generator, model.discriminator)]
+    print(f"{folder}: {data.num_images} images at {data.resolution} pixels, labels of {data.c_dim} numbers")
+    print(f"generator {millions[0]:.2f} M parameters, discriminator {millions[1]:.2f} M, batch {model.batch_size}")
+    if checkpoint is not None:
+        print(f"continuing from {checkpoint}")
