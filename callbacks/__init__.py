@@ -1,1 +1,8 @@
-"""Lightning callbacks: what happens around training steps without the model knowing of it."""
+"""Lightning callbacks: everything around a training step that people see or keep."""
+
+from facegen.callbacks.checkpoints import AtomicCheckpoints, Checkpoints
+from facegen.callbacks.clock import StopAtKimg, due
+from facegen.callbacks.samples import SampleGrids
+from facegen.callbacks.ticks import Ticks
+
+__all__ = ["AtomicCheckpoints", "Checkpoints", "SampleGrids", "StopAtKimg", "Ticks", "due"]

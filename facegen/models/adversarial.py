@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from facegen.checkpoint import network_config
 from facegen.data.batch import FaceBatch
-from facegen.models.distributed import average_gradients, mean_over_processes, world
+from facegen.models.distributed import average_gradients, mean_over_processes, sum_over_processes, world
 from facegen.models.draws import Draws
 from facegen.models.statistics import RunningMeans
 from facegen.networks.ada import AdaController, AugmentPipe
@@ -144,6 +144,7 @@ class AdversarialTraining(pl.LightningModule):
             "learning_rate": list(self.learning_rate),
             "generator_interval": self.generator_interval,
             "discriminator_interval": self.discriminator_interval,
+            "data": self._data_fingerprint(),
         }
 
     # One step --------------------------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ class AdversarialTraining(pl.LightningModule):
         update_ema(self.generator_ema, self.generator, beta)
         self.images_seen += self.batch_size
         if self.augment is not None and self.ada is not None:
-            self.ada.step(self.augment, self.batch_size)
+            self.ada.step(self.augment.p, self.batch_size, sum_over_processes)
 
     def run_phase(self, phase: Phase, optimizer: Any, real: Tensor, labels: Tensor, draws: Draws) -> None:
         """Gradients of one phase over all micro batches, averaged over processes, and one optimiser step."""
@@ -229,7 +230,7 @@ class AdversarialTraining(pl.LightningModule):
 
     def sample_labels(self, count: int, draws: Draws) -> Tensor:
         """Labels of random training images, for generated ones (count, c_dim)."""
-        if self._label_pool is None or self._label_pool.shape[1] == 0:
+        if self._label_pool is None:
             return torch.zeros([count, 0], device=self.device)
         return self._label_pool[draws.indices(len(self._label_pool), count).to(self.device)]
 
@@ -245,8 +246,12 @@ class AdversarialTraining(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Take the labels that generated images are conditioned on from the data module."""
-        labels: Tensor | None = getattr(self.trainer.datamodule, "label_pool", None)  # type: ignore[attr-defined]
+        labels = self.trainer.datamodule.label_pool  # type: ignore[attr-defined]
         self._label_pool = None if labels is None else labels.to(self.device)
+
+    def _data_fingerprint(self) -> str | None:
+        data = self._trainer.datamodule if self._trainer is not None else None  # type: ignore[attr-defined]
+        return None if data is None else data.recipe.fingerprint
 
     def _set_precision(self, precision: Precision) -> None:
         if precision not in HALF_DTYPES:

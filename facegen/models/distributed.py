@@ -44,6 +44,15 @@ def mean_over_processes(x: Tensor) -> Tensor:
     return x if world()[1] == 1 else _Mean.apply(x)  # type: ignore[return-value]
 
 
+def sum_over_processes(x: Tensor) -> Tensor:
+    """Sum of a tensor over all processes, without gradients."""
+    if world()[1] == 1:
+        return x
+    x = x.clone()
+    dist.all_reduce(x)
+    return x
+
+
 def average_gradients(gradients: Iterable[Tensor]) -> None:
     """Replace every gradient by its mean over all processes, in one exchange."""
     if world()[1] == 1:

@@ -73,7 +73,7 @@ class StyleGAN2(AdversarialTraining):
             ema_kimg=batch_size * 10 / 32 if ema_kimg == "auto" else ema_kimg,
             ema_rampup=ema_rampup,
             augment=pipe,
-            ada=AdaController(ada_target, ada_interval, ada_kimg) if augment == "ada" else None,
+            ada=AdaController(ada_target, ada_kimg, ada_interval) if augment == "ada" else None,
             micro_batch=micro_batch,
             precision=precision,
             seed=seed,

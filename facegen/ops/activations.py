@@ -11,7 +11,7 @@ from torch import Tensor
 class Activation(NamedTuple):
     """An activation with the gain that keeps unit variance and its default slope."""
 
-    function: Callable[[Tensor, float], Tensor]
+    function: Callable[[Tensor, float, bool], Tensor]  # (x, alpha, inplace)
     gain: float = 1.0
     alpha: float = 0.0
     homogeneous: bool = False  # f(k x) = k f(x) for k > 0: a gain may be moved before it
@@ -20,15 +20,17 @@ class Activation(NamedTuple):
 _SQRT2 = 2.0**0.5
 
 ACTIVATIONS: dict[str, Activation] = {
-    "linear": Activation(lambda x, _: x, homogeneous=True),
-    "relu": Activation(lambda x, _: F.relu(x), gain=_SQRT2, homogeneous=True),
-    "lrelu": Activation(lambda x, alpha: F.leaky_relu(x, alpha), gain=_SQRT2, alpha=0.2, homogeneous=True),
-    "tanh": Activation(lambda x, _: torch.tanh(x)),
-    "sigmoid": Activation(lambda x, _: torch.sigmoid(x)),
-    "elu": Activation(lambda x, _: F.elu(x)),
-    "selu": Activation(lambda x, _: F.selu(x)),
-    "softplus": Activation(lambda x, _: F.softplus(x)),
-    "swish": Activation(lambda x, _: torch.sigmoid(x) * x, gain=_SQRT2),
+    "linear": Activation(lambda x, _, __: x, homogeneous=True),
+    "relu": Activation(lambda x, _, inplace: F.relu(x, inplace), gain=_SQRT2, homogeneous=True),
+    "lrelu": Activation(
+        lambda x, alpha, inplace: F.leaky_relu(x, alpha, inplace), gain=_SQRT2, alpha=0.2, homogeneous=True
+    ),
+    "tanh": Activation(lambda x, _, __: torch.tanh(x)),
+    "sigmoid": Activation(lambda x, _, __: torch.sigmoid(x)),
+    "elu": Activation(lambda x, _, __: F.elu(x)),
+    "selu": Activation(lambda x, _, __: F.selu(x)),
+    "softplus": Activation(lambda x, _, __: F.softplus(x)),
+    "swish": Activation(lambda x, _, __: torch.sigmoid(x) * x, gain=_SQRT2),
 }
 
 
@@ -47,17 +49,20 @@ def bias_act(
     alpha: float | None = None,
     gain: float | None = None,
     clamp: float | None = None,
+    inplace: bool = False,
 ) -> Tensor:
     """`clamp(gain * act(x + b))`, where `b` runs along axis `dim` of `x`.
 
     `alpha` and `gain` default to the activation's own; `clamp` limits the result to [-clamp, clamp].
+    `inplace` may overwrite `x`: for a fresh result of a linear operation, which nothing else reads.
     """
     chosen = activation(act)
     if b is not None:
         if b.ndim != 1 or b.shape[0] != x.shape[dim]:
             raise ValueError(f"bias_act: got a bias of shape {tuple(b.shape)}, expected ({x.shape[dim]},)")
-        x = x + b.reshape([-1 if axis == dim else 1 for axis in range(x.ndim)])
-    x = chosen.function(x, chosen.alpha if alpha is None else alpha)
+        b = b.reshape([-1 if axis == dim else 1 for axis in range(x.ndim)])
+        x = x.add_(b) if inplace else x + b
+    x = chosen.function(x, chosen.alpha if alpha is None else alpha, inplace)
     gain = chosen.gain if gain is None else gain
     if gain != 1:
         x = x * gain

@@ -109,17 +109,20 @@ def modulated_conv2d(
     demodulate: bool = True,
     flip_weight: bool = True,
     fused_modconv: bool = False,
+    gain: float = 1,
 ) -> Tensor:
     """Convolve every sample with its own kernel `weight * styles`, normalised when `demodulate`; then add `noise`.
 
     x: (N, I, H, W); weight: (O, I, kh, kw); styles: (N, I); noise broadcasts against (N, O, H', W').
-    By default the activations are scaled before and after one shared convolution, which is the same function;
+    `gain` multiplies the convolution, not the noise. By default the activations are scaled before and after one shared convolution, which is the same function;
     `fused_modconv` makes per-sample kernels and a grouped convolution instead.
     """
     batch = x.shape[0]
     if x.dtype == torch.float16 and demodulate:
         weight, styles = _normalize_for_half(weight, styles)
     scale = demodulation(weight, styles) if demodulate else None
+    if gain != 1:
+        scale = styles.new_full([1, 1], gain) if scale is None else scale * gain
     if fused_modconv:
         kernels = weight * styles[:, None, :, None, None]
         if scale is not None:

@@ -70,19 +70,25 @@ class SynthesisLayer(nn.Module):
         randn: Randn | None = None,
     ) -> Tensor:
         """`gain` multiplies the result, before a clamp that scales with it."""
+        clamp = None if self.conv_clamp is None else self.conv_clamp * gain
+        gain = self.act_gain * gain
+        # For homogeneous activations the gain goes into the per-channel factors instead of the large result.
+        early = gain if get_activation(self.activation).homogeneous else 1.0
+        noise = self.noise(x.shape[0], noise_mode, randn)
         x = modulated_conv2d(
             x,
             self.weight,
             self.affine(w),
-            self.noise(x.shape[0], noise_mode, randn),
+            None if noise is None else noise * early,
             up=self.up,
             padding=self.padding,
             resample_filter=self.resample_filter,
             flip_weight=self.up == 1,
             fused_modconv=fused_modconv,
+            gain=early,
         )
-        clamp = None if self.conv_clamp is None else self.conv_clamp * gain
-        return bias_act(x, self.bias.to(x.dtype), act=self.activation, gain=self.act_gain * gain, clamp=clamp)
+        bias = (self.bias * early).to(x.dtype)
+        return bias_act(x, bias, act=self.activation, gain=gain / early, clamp=clamp, inplace=True)
 
 
 class ToRGBLayer(nn.Module):

@@ -50,7 +50,7 @@ class FullyConnectedLayer(nn.Module):
         bias = self.bias.to(x.dtype)
         if self.bias_gain != 1:
             bias = bias * self.bias_gain
-        return bias_act(torch.addmm(bias, x, weight.t()), act=self.activation)
+        return bias_act(torch.addmm(bias, x, weight.t()), act=self.activation, inplace=True)
 
 
 class Conv2dLayer(nn.Module):
@@ -100,7 +100,7 @@ class Conv2dLayer(nn.Module):
         x = conv2d_resample(
             x, weight, self.resample_filter, self.up, self.down, self.padding, flip_weight=self.up == 1
         )
-        return bias_act(x, bias, act=self.activation, gain=gain / early, clamp=clamp)
+        return bias_act(x, bias, act=self.activation, gain=gain / early, clamp=clamp, inplace=True)
 
 
 class MappingNetwork(nn.Module):

@@ -1,0 +1,80 @@
+"""Fixed-seed sample grids, and the real images to compare them with."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+
+from facegen.callbacks.clock import due
+from facegen.checkpoint import atomic_write
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """[-1, 1] to [0, 255], rounded."""
+    return (images.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def tile(images: Tensor, columns: int) -> UInt8[np.ndarray, "height width channel"]:
+    """Images (N, C, H, W) uint8 as one picture, row by row; N is a multiple of `columns`."""
+    return rearrange(images, "(r c) k h w -> (r h) (c w) k", c=columns).cpu().numpy()
+
+
+def save_png(picture: np.ndarray, path: Path) -> Path:
+    """Write a picture atomically."""
+    with atomic_write(path) as temporary:
+        Image.fromarray(picture).save(temporary, format="png")
+    return path
+
+
+class SampleGrids(pl.Callback):
+    """`reals.png` once, and `samples/<kimg>.png` of the averaged generator every `every_kimg`: always the same seeds."""
+
+    def __init__(self, folder: str | Path, total_kimg: float, every_kimg: float, columns: int = 8, rows: int = 8):
+        self.folder, self.columns, self.rows = Path(folder), columns, rows
+        self.every, self.total_images = max(round(every_kimg * 1000), 1), round(total_kimg * 1000)
+        self._labels = torch.zeros([columns * rows, 0])
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Choose the real images, whose labels the samples share; draw the untrained generator."""
+        dataset: Any = trainer.datamodule.dataset  # type: ignore[attr-defined]
+        order = np.random.default_rng(pl_module.seed).permutation(dataset.num_unmirrored)
+        batch = dataset[np.resize(order, self.columns * self.rows)]
+        self._labels = batch.cameras
+        if trainer.is_global_zero:
+            self._publish(trainer, "reals", save_png(tile(batch.images, self.columns), self.folder / "reals.png"), 0)
+            if pl_module.images_seen == 0:
+                self._draw(trainer, pl_module)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+        """Draw when due and at the end."""
+        seen = pl_module.images_seen
+        finished = seen >= self.total_images
+        if trainer.is_global_zero and (finished or due(seen, pl_module.batch_size, self.every)):
+            self._draw(trainer, pl_module)
+
+    @torch.no_grad()
+    def _draw(self, trainer: pl.Trainer, module: Any) -> None:
+        generator = module.generator_ema
+        count = self.columns * self.rows
+        z = torch.randn([count, generator.z_dim], generator=torch.Generator().manual_seed(module.seed))
+        parts = [
+            to_uint8(generator(a.to(module.device), c.to(module.device), noise_mode="const")).cpu()
+            for a, c in zip(z.split(16), self._labels.split(16), strict=True)
+        ]
+        path = self.folder / "samples" / f"{module.images_seen / 1000:09.3f}.png"
+        self._publish(trainer, "samples", save_png(tile(torch.cat(parts), self.columns), path), module.images_seen)
+
+    @staticmethod
+    def _publish(trainer: pl.Trainer, name: str, path: Path, step: int) -> None:
+        for logger in trainer.loggers:
+            experiment: Any = logger.experiment
+            if hasattr(logger, "log_image"):
+                logger.log_image(key=name, images=[str(path)], step=step)  # type: ignore[attr-defined]
+            elif hasattr(experiment, "add_image"):
+                experiment.add_image(name, np.asarray(Image.open(path)), step, dataformats="HWC")

@@ -1,0 +1,142 @@
+"""The tick line, metrics.jsonl, log.txt and the progress bar."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from tqdm import tqdm
+
+from facegen.callbacks.clock import due
+from facegen.checkpoint import atomic_write
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them: 41s, 3m 20s, 2h 05m, 1d 07h."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds}s"
+    if seconds < 3600:
+        return f"{seconds // 60}m {seconds % 60:02d}s"
+    if seconds < 86400:
+        return f"{seconds // 3600}h {seconds // 60 % 60:02d}m"
+    return f"{seconds // 86400}d {seconds // 3600 % 24:02d}h"
+
+
+def keep_rows(path: Path, images_seen: int) -> None:
+    """Drop rows of a JSON-lines file that a killed run wrote after the checkpoint it is resumed from."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text().splitlines():
+        try:
+            if json.loads(line)["images_seen"] <= images_seen:
+                kept.append(line + "\n")
+        except (json.JSONDecodeError, KeyError):
+            continue  # the last line of a killed process may be half a line
+    with atomic_write(path) as temporary:
+        temporary.write_text("".join(kept))
+
+
+class Ticks(pl.Callback):
+    """Every `tick_kimg` thousand images: one line on the screen and in log.txt, one row in metrics.jsonl and loggers.
+
+    Figures are means over the tick. On a terminal a progress bar shows the time left.
+    """
+
+    def __init__(self, folder: str | Path, total_kimg: float, tick_kimg: float = 4) -> None:
+        self.folder, self.total_kimg = Path(folder), total_kimg
+        self.every, self.total_images = max(round(tick_kimg * 1000), 1), round(total_kimg * 1000)
+        self.seconds = 0.0  # of training, over all sessions of the run
+        self._mark = self._tick_start = 0.0
+        self._tick_images = 0
+        self._bar: Any = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Training time so far."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue counting the time."""
+        self.seconds = state_dict["seconds"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Open the bar and forget rows of the future."""
+        self._mark = time.perf_counter()
+        self._tick_start, self._tick_images = self.seconds, pl_module.images_seen
+        if trainer.is_global_zero:
+            keep_rows(self.folder / "metrics.jsonl", pl_module.images_seen)
+            self._bar = tqdm(
+                total=self.total_kimg,
+                initial=pl_module.images_seen / 1000,
+                unit="kimg",
+                desc=self.folder.name,
+                disable=not sys.stderr.isatty(),
+                bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.2f}/{total:g} kimg [{elapsed}<{remaining}]",
+            )
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+        """Advance the bar; report when a tick is complete."""
+        now = time.perf_counter()
+        self.seconds, self._mark = self.seconds + now - self._mark, now
+        if self._bar is not None:
+            self._bar.update(pl_module.batch_size / 1000)
+        seen = pl_module.images_seen
+        if due(seen, pl_module.batch_size, self.every) or seen >= self.total_images:
+            means = pl_module.statistics.means()
+            pl_module.statistics.clear()
+            if trainer.is_global_zero:
+                self._report(trainer, self._row(pl_module, means))
+            self._tick_start, self._tick_images = self.seconds, seen
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Close the bar, so that the message has its own line."""
+        self.on_train_end(trainer, pl_module)
+
+    def _row(self, module: Any, means: dict[str, float]) -> dict[str, Any]:
+        kimg = (module.images_seen - self._tick_images) / 1000
+        seconds = self.seconds - self._tick_start
+        on_gpu = module.device.type == "cuda"
+        return {
+            "tick": module.images_seen // self.every,
+            "kimg": module.images_seen / 1000,
+            "images_seen": module.images_seen,
+            "time": round(self.seconds, 1),
+            "sec/tick": round(seconds, 2),
+            "sec/kimg": round(seconds / kimg, 3) if kimg else 0.0,
+            "cpu_mem_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+            "gpu_mem_gb": round(torch.cuda.max_memory_allocated() / 2**30, 2) if on_gpu else 0.0,
+            "augment": float(module.augment.p) if module.augment is not None else 0.0,
+            "nonfinite": module.nonfinite_steps,
+            **means,
+        }
+
+    def _report(self, trainer: pl.Trainer, row: dict[str, Any]) -> None:
+        left = max(self.total_images - row["images_seen"], 0) / 1000 * row["sec/kimg"]
+        memory = f"cpumem {row['cpu_mem_gb']:.2f}" + (f" gpumem {row['gpu_mem_gb']:.2f}" if row["gpu_mem_gb"] else "")
+        figures = [
+            f"tick {row['tick']:<4d} kimg {row['kimg']:<8.1f} time {duration(row['time']):<8s}",
+            f"sec/kimg {row['sec/kimg']:<7.2f} {memory} augment {row['augment']:.3f}",
+            f"G {row.get('loss/G/loss', float('nan')):.3f} D {row.get('loss/D/loss', float('nan')):.3f}",
+            f"signs {row.get('loss/signs/real', float('nan')):+.2f} {row.get('loss/signs/fake', float('nan')):+.2f}",
+            f"left {duration(left)}",
+        ]
+        line = "  ".join(figures)
+        tqdm.write(line)
+        with (self.folder / "log.txt").open("a") as file:
+            file.write(line + "\n")
+        with (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        for logger in trainer.loggers:
+            logger.log_metrics(
+                {key: value for key, value in row.items() if key != "images_seen"}, step=row["images_seen"]
+            )
