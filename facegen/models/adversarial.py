@@ -199,6 +199,9 @@ class AdversarialTraining(pl.LightningModule):
 
         Raises TrainingDiverged when gradients were not finite `max_nonfinite` optimiser steps in a row.
         """
+        for parameter in network.parameters():
+            if parameter.grad is None:  # a term without influence still lets Adam's averages decay, as published
+                parameter.grad = torch.zeros_like(parameter)
         named = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
         gradients = list(named.values())
         if rounds > 1:
