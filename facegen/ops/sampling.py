@@ -12,7 +12,8 @@ _BILINEAR, _ZEROS = 0, 0  # the codes of PyTorch's kernel
 class _Sample(torch.autograd.Function):
     """Sampling is linear in the image: its derivative is the transpose, and the derivative of that is sampling again.
 
-    PyTorch before 2.12 or so has no second derivative of its own; R1 through augmented images needs it.
+    R1 through augmented images needs the second; whether PyTorch has one of its own depends on its version
+    (2.5 has none, 2.13 has).
     """
 
     @staticmethod
