@@ -37,6 +37,7 @@ def run(cfg: DictConfig) -> None:
     folder, checkpoint = _place(settings)
     _set_threads(settings)
     data = instantiate(settings["data"])
+    data.train_dataloader()  # names problems of the images before anything is written
     settings["model"]["c_dim"] = data.c_dim
     torch.manual_seed(settings["seed"])
     model = instantiate(settings["model"])
