@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # The averaged generator is in eval mode on purpose; the other one is between Lightning and PyTorch.
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
+    warnings.filterwarnings("ignore", message=".*LeafSpec")
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     settings.pop("experiment", None)
     folder, checkpoint = _place(settings)

@@ -1,0 +1,145 @@
+"""A run that is killed, in a step and while it writes a checkpoint, ends as if nothing had happened."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from facegen.checkpoint import checkpoint_files, load, read_checkpoint
+from tests.models.tiny import overrides, photographs
+
+CLOCKS = {"time", "sec/tick", "sec/kimg", "cpu_mem_gb", "gpu_mem_gb"}
+
+KILL_IN_STEP = """
+import os, signal
+from facegen.models import AdversarialTraining as A
+guard = A.guard_gradients
+def killing(self, phase, *args, **kwargs):
+    if self.images_seen == 28 and phase.name == "Dmain":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return guard(self, phase, *args, **kwargs)
+A.guard_gradients = killing
+"""
+KILL_IN_WRITE = """
+import os, signal, torch
+save = torch.save
+def killing(checkpoint, path, *args, **kwargs):
+    if checkpoint["facegen"]["images_seen"] == 32:
+        with open(path, "wb") as file:
+            file.write(b"half a checkpoint")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return save(checkpoint, path, *args, **kwargs)
+torch.save = killing
+"""
+INTERRUPT = """
+import os, signal
+from facegen.models import AdversarialTraining as A
+step = A.training_step
+def interrupting(self, *args):
+    if self.images_seen == 20:
+        os.kill(os.getpid(), signal.SIGINT)
+    return step(self, *args)
+A.training_step = interrupting
+"""
+
+
+def train(words: list[str], sabotage: str = "", expect: int = 0) -> str:
+    script = f"{sabotage}\nimport sys\nfrom facegen.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+    program = ["-c", script] if sabotage else ["-m", "facegen"]
+    done = subprocess.run([sys.executable, *program, "train", *words], capture_output=True, text=True, timeout=300)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def figures(run: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key not in CLOCKS} for row in rows]
+
+
+def assert_same(ours: Any, theirs: Any, where: str = "") -> None:
+    if isinstance(ours, torch.Tensor):
+        assert torch.equal(ours, theirs), where
+    elif isinstance(ours, dict):
+        assert ours.keys() == theirs.keys(), where
+        for key in ours:
+            assert_same(ours[key], theirs[key], f"{where}/{key}")
+    elif isinstance(ours, list | tuple):
+        assert len(ours) == len(theirs), where
+        for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            assert_same(a, b, f"{where}/{index}")
+    else:
+        assert ours == theirs, where
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return photographs(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture(scope="module")
+def unbroken(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("unbroken")
+    train(overrides(photos, runs, "name=run"))
+    return runs / "run"
+
+
+def assert_same_run(run: Path, unbroken: Path) -> None:
+    assert figures(run) == figures(unbroken)
+    ours, theirs = (read_checkpoint(checkpoint_files(folder)[-1]) for folder in (run, unbroken))
+    for key in ("state_dict", "optimizer_states", "facegen"):
+        assert_same(ours[key], theirs[key], key)
+
+
+def test_unbroken_run_leaves_what_people_expect(unbroken: Path) -> None:
+    names = {path.name for path in unbroken.iterdir()}
+    assert {"config.yaml", "log.txt", "metrics.jsonl", "reals.png", "samples", "checkpoints"} <= names
+    rows = figures(unbroken)
+    assert [row["images_seen"] for row in rows] == [8, 16, 24, 32, 40, 48]
+    assert {"loss/G/loss", "loss/D/loss", "loss/pl_penalty", "loss/r1_penalty", "grad_norm/Gmain"} <= rows[0].keys()
+    assert [path.name for path in sorted((unbroken / "samples").iterdir())][0] == "00000.000.png"
+    generator: Any = load(unbroken)
+    assert generator(torch.zeros(1, generator.z_dim), noise_mode="const").shape == (1, 3, 16, 16)
+
+
+def test_killed_in_a_step_and_in_a_write(photos: Path, unbroken: Path, tmp_path: Path) -> None:
+    words = overrides(photos, tmp_path, "name=run", "resume=auto")
+    train(words, KILL_IN_STEP, expect=-signal.SIGKILL)
+    assert [path.stem for path in checkpoint_files(tmp_path / "run")] == ["00000.016"]
+    train(words, KILL_IN_WRITE, expect=-signal.SIGKILL)
+    assert [path.stem for path in checkpoint_files(tmp_path / "run")] == ["00000.016"]
+    assert figures(tmp_path / "run")[-1]["images_seen"] == 32, "the row of the lost step must have been written"
+    train(words)
+    assert_same_run(tmp_path / "run", unbroken)
+    assert not list((tmp_path / "run" / "checkpoints").glob(".*")), "leftovers of the killed write"
+
+
+def test_ctrl_c_saves_and_resumes_between_ticks(photos: Path, unbroken: Path, tmp_path: Path) -> None:
+    words = overrides(photos, tmp_path, "name=run", "resume=auto", "tick_kimg=0.016")
+    output = train(words, INTERRUPT)
+    assert "resume=auto continues" in output
+    assert checkpoint_files(tmp_path / "run")[-1].stem == "00000.024"
+    train(words)
+    ours, theirs = (read_checkpoint(checkpoint_files(run)[-1]) for run in (tmp_path / "run", unbroken))
+    assert_same(ours["state_dict"], theirs["state_dict"])
+    assert [row["images_seen"] for row in figures(tmp_path / "run")] == [16, 32, 48]
+
+
+def test_resume_refuses_another_configuration(photos: Path, unbroken: Path) -> None:
+    words = overrides(photos, unbroken.parent, "name=run", "resume=auto", "model.r1_gamma=5.0")
+    assert "finetune_from" in train(words, expect=2)
+    words = overrides(photos, unbroken.parent, "name=run")
+    assert "resume=auto" in train(words, expect=2)
+
+
+def test_two_processes_train_like_one(photos: Path, unbroken: Path, tmp_path: Path) -> None:
+    train(overrides(photos, tmp_path, "name=run", "processes=2", "total_kimg=0.016"))
+    for ours, theirs in zip(figures(tmp_path / "run"), figures(unbroken), strict=False):
+        assert ours["images_seen"] == theirs["images_seen"]
+        for key in ("loss/G/loss", "loss/D/loss", "loss/scores/real"):
+            assert ours[key] == pytest.approx(theirs[key], rel=1e-3, abs=1e-4), key
