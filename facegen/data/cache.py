@@ -7,6 +7,7 @@ import zlib
 from multiprocessing.reduction import DupFd
 
 import numpy as np
+import psutil
 
 AUTO_LIMIT = 2 << 30  # bytes; beyond it, decoding again is cheaper than the memory
 
@@ -59,18 +60,17 @@ class PixelCache:
 
 
 def wants_cache(option: bool | str, num_images: int, resolution: int) -> bool:
-    """Resolve `cache`: true, false, or auto: when all images fit in 2 GiB and in half of the free memory."""
+    """Resolve `cache`: true, false, or auto: when all images fit in 2 GiB and in half of the available memory."""
     if isinstance(option, bool):
         return option
     if option != "auto":
         raise ValueError(f"cache must be auto, true or false, got {option!r}")
     needed = num_images * 3 * resolution**2
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return needed <= min(AUTO_LIMIT, free // 2)
+    return needed <= min(AUTO_LIMIT, psutil.virtual_memory().available // 2)
 
 
 def _checksum(image: np.ndarray) -> int:
-    return zlib.crc32(memoryview(image)) + 1  # zero is the state of fresh memory
+    return zlib.crc32(image.data) + 1  # zero is the state of fresh memory
 
 
 def _memory_file(nbytes: int) -> int:

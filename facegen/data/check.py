@@ -63,11 +63,12 @@ def _problem(header: ImageHeader, recipe: Recipe, usual: tuple[int, int]) -> tup
         return reason, "expected 8-bit RGB; convert the file, or set data.convert=true"
     if header.width != header.height and recipe.crop is None:
         return "not square", f"{size}; crop the file, or set data.crop=center"
-    if not recipe.has_explicit_resolution and recipe.crop is None and (header.width, header.height) != usual:
-        return "of another size", f"{size}, most are {usual[0]}x{usual[1]}; set data.resolution to resize all"
+    if not recipe.has_explicit_resolution and recipe.crop is None:
+        detail = f"{size}, most are {usual[0]}x{usual[1]}; set a resolution to resize all"
+        return None if (header.width, header.height) == usual else ("of another size", detail)
     if min(header.width, header.height) < recipe.resolution and not recipe.upscale:
         return (
             "too small",
-            f"{size} for resolution {recipe.resolution}; lower data.resolution, or set data.upscale=true",
+            f"{size} for resolution {recipe.resolution}; lower the resolution, or set data.upscale=true",
         )
     return None

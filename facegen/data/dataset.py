@@ -55,7 +55,7 @@ class FaceDataset(Dataset):
             if min(image.shape[:2]) < self.resolution and not self.upscale:
                 size = f"{image.shape[1]}x{image.shape[0]}"
                 raise ImageError(
-                    f"{size} is smaller than resolution {self.resolution}; lower it, or set data.upscale=true"
+                    f"{size} is smaller than resolution {self.resolution}; lower the resolution, or set data.upscale=true"
                 )
             image = resize(image, self.resolution, self.filter, self.crop).transpose(2, 0, 1)
         except ValueError as error:

@@ -85,6 +85,8 @@ def _collect(entries: Any, places: dict[str, int]) -> tuple[dict[int, Any], list
             problems.append(Problem("label without image", entry[0], "there is no such image"))
         elif place in found:
             problems.append(Problem("duplicate label", entry[0], "labelled more than once"))
+            if found[place] != entry[1]:  # nobody knows which one is right
+                found[place] = None
         else:
             found[place] = entry[1]
     return found, problems

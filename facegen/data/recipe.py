@@ -10,14 +10,17 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from facegen.data.headers import ImageError
 from facegen.data.images import check_transform
 from facegen.data.inspection import probe
-from facegen.data.problems import summarise
+from facegen.data.problems import Problem, summarise
 from facegen.data.reader import ImageReader
-from facegen.data.selection import SourceSpec, parse_sources, select
+from facegen.data.selection import parse_sources, select
 from facegen.data.sources import Source, open_source
 from facegen.data.stamps import LABEL_COLUMNS
 from facegen.geometry.cameras import mirror as mirror_cameras
+
+FIRST_TRIED = 100  # images among which a readable one is looked for when no resolution is given
 
 
 class Recipe:
@@ -48,9 +51,13 @@ class Recipe:
         self.crop, self.convert, self.upscale = crop, bool(convert), bool(upscale)
         specs = parse_sources(sources)
         self.sources: list[Source] = [open_source(spec.root) for spec in specs]
+        chosen = [select(source, spec) for source, spec in zip(self.sources, specs, strict=True)]
         if self.labels:
-            self._require_labels()
-        self.rows, self.repeats = _join(specs, self.sources, self.labels)
+            for source, rows in zip(self.sources, chosen, strict=True):
+                _require_labels(source, rows)
+        self.rows = _join(chosen, [source.name for source in self.sources], self.labels)
+        self.counts = [(len(rows), spec.repeat) for rows, spec in zip(chosen, specs, strict=True)]
+        self.repeats = np.concatenate([np.full(count, repeat, dtype=np.int64) for count, repeat in self.counts])
         self.has_explicit_resolution = resolution is not None
         self.resolution = self._first_size() if resolution is None else _positive(resolution)
 
@@ -77,7 +84,7 @@ class Recipe:
             return np.zeros((len(self.rows), 0), dtype=np.float32)
         if "camera" in self.rows.column_names:
             values = self.rows["camera"].combine_chunks().flatten().to_numpy()
-            return np.ascontiguousarray(values.reshape(len(self.rows), -1), dtype=np.float32)
+            return values.reshape(len(self.rows), -1).astype(np.float32)  # a copy, for Arrow's memory is read-only
         classes = self.rows["label"].to_numpy()
         return np.eye(int(classes.max()) + 1, dtype=np.float32)[classes]
 
@@ -107,7 +114,10 @@ class Recipe:
 
     def describe(self) -> dict[str, Any]:
         """Plain values that belong into every result made with these images."""
-        sources = [{"root": str(s.root), "kind": s.kind, "images": len(s.rows)} for s in self.sources]
+        sources = [
+            {"root": str(source.root), "kind": source.kind, "faces": faces, "of": len(source.rows), "repeat": repeat}
+            for source, (faces, repeat) in zip(self.sources, self.counts, strict=True)
+        ]
         counts = {"faces": self.num_faces, "items": self.num_items}
         return {"sources": sources, **counts, **self._transform(), "fingerprint": self.fingerprint}
 
@@ -116,15 +126,19 @@ class Recipe:
         return {name: getattr(self, name) for name in names}
 
     def _first_size(self) -> int:
-        header = probe(ImageReader.of(self.rows.slice(0, 1)), 0)
-        return min(header.width, header.height)
-
-    def _require_labels(self) -> None:
-        for source in self.sources:
-            if not set(LABEL_COLUMNS) & set(source.rows.column_names):
-                raise ValueError(f"{source.root} has no labels (dataset.json); add them, or set data.labels=false")
-            if wrong := [problem for problem in source.problems if "label" in problem.kind]:
-                raise ValueError(f"{source.root}: {summarise(wrong)}. All: facegen data validate root={source.root}")
+        """Shorter side of the first image whose header can be read; the others are for the check before training."""
+        if "width" in self.rows.column_names and self.rows["width"][0].is_valid:
+            return min(self.rows["width"][0].as_py(), self.rows["height"][0].as_py())
+        reader = ImageReader.of(self.rows.slice(0, FIRST_TRIED))
+        complaint = ""
+        for row in range(len(reader)):
+            try:
+                header = probe(reader, row)
+            except ImageError as error:
+                complaint = complaint or f"{reader.where(row)}: {error}"
+            else:
+                return min(header.width, header.height)
+        raise ValueError(f"none of the first {len(reader)} images can be read; {complaint}")
 
 
 def _positive(resolution: int) -> int:
@@ -133,28 +147,41 @@ def _positive(resolution: int) -> int:
     return resolution
 
 
-def _join(specs: Sequence[SourceSpec], sources: Sequence[Source], labels: bool) -> tuple[pa.Table, np.ndarray]:
+def _require_labels(source: Source, rows: pa.Table) -> None:
+    """Every chosen face needs a label that can be used; stray labels of other images do no harm."""
+    name = next((column for column in LABEL_COLUMNS if column in rows.column_names), None)
+    if name is None:
+        raise ValueError(f"{source.root} has no labels (dataset.json); add them, or set data.labels=false")
+    without = rows.filter(rows[name].is_null())["id"].to_pylist()
+    if not without:
+        return
+    known = [problem for problem in source.problems if "label" in problem.kind]
+    problems = known or [Problem("missing label", face, "no usable label in the table") for face in without]
+    raise ValueError(
+        f"{source.root}: {len(without)} of {len(rows)} faces have no usable label; {summarise(problems)}. "
+        f"See all: facegen data validate root={source.root} labels=true"
+    )
+
+
+def _join(tables: Sequence[pa.Table], names: Sequence[str], labels: bool) -> pa.Table:
     """One table over all sources; with several, ids begin with the source's name so that they stay unique."""
-    names = _unique_names([source.name for source in sources])
-    tables, repeats = [], []
-    for spec, source, name in zip(specs, sources, names, strict=True):
-        chosen = select(source, spec)
-        ids = chosen["id"].to_pylist()
-        if len(sources) > 1:
-            chosen = chosen.set_column(0, "id", pa.array([f"{name}/{face}" for face in ids], pa.string()))
-        unused = [] if labels else [column for column in LABEL_COLUMNS if column in chosen.column_names]
-        tables.append(chosen.drop_columns(unused))
-        repeats.append(np.full(len(ids), spec.repeat, dtype=np.int64))
-    kinds = {name for table in tables for name in table.column_names if name in LABEL_COLUMNS}
-    if len(kinds) > 1:
+    if len(tables) > 1:
+        tables = [_prefixed(rows, name) for rows, name in zip(tables, _unique_names(names), strict=True)]
+    kinds = {column for rows in tables for column in rows.column_names if column in LABEL_COLUMNS}
+    if labels and len(kinds) > 1:
         raise ValueError("some sources have camera labels and others class labels; expected one kind in a recipe")
+    if not labels:
+        tables = [rows.drop_columns(sorted(kinds & set(rows.column_names))) for rows in tables]
     try:
-        joined = pa.concat_tables(
-            [table.replace_schema_metadata(None) for table in tables], promote_options="permissive"
-        )
+        tables = [rows.replace_schema_metadata(None) for rows in tables]
+        return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise ValueError(f"the tables of the sources do not fit together ({error}); expected columns alike") from error
-    return joined.combine_chunks(), np.concatenate(repeats)
+
+
+def _prefixed(rows: pa.Table, name: str) -> pa.Table:
+    ids = pa.array([f"{name}/{face}" for face in rows["id"].to_pylist()], pa.string())
+    return rows.set_column(rows.column_names.index("id"), "id", ids)
 
 
 def _unique_names(names: Sequence[str]) -> list[str]:

@@ -52,8 +52,9 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         counts = {kind: len(found) for kind, found in self.counts().items()}
+        totals = {name: value for name, value in asdict(self).items() if name != "problems"}
         problems = [problem._asdict() for problem in self.problems]
-        return {**asdict(self), "clean": self.clean, "counts": counts, "problems": problems}
+        return {**totals, "clean": self.clean, "counts": counts, "problems": problems}
 
 
 def validate(root: str | Path, resolution: int | None = None, labels: bool | None = None, workers: int = 2) -> Report:
