@@ -32,9 +32,10 @@ def load_any(path: Path) -> nn.Module:
         from facegen.importers.nvidia import load_pickle  # only where a pickle is given
 
         networks = load_pickle(path)
-        if "G_ema" not in networks:
+        generator = networks.get("G_ema")
+        if not isinstance(generator, nn.Module):
             raise ValueError(f"checkpoint: {path} holds {', '.join(networks)}, expected a network named G_ema")
-        return networks["G_ema"]
+        return generator
     from facegen.checkpoint import load
 
     return load(path)

@@ -140,7 +140,7 @@ def describe(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(map(describe, arguments)))
     if origin is Literal:
-        return "one of " + ", ".join(map(str, arguments))
+        return ("one of " if len(arguments) > 1 else "") + ", ".join(map(str, arguments))
     if annotation in _NAMES:
         return _NAMES[annotation]
     kind = origin or annotation

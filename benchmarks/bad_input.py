@@ -1,0 +1,271 @@
+"""Try wrong inputs on the real command line and write what each printed to docs/bad_input.md.
+
+`python benchmarks/bad_input.py` makes the inputs in a temporary folder, runs `facegen` there once per case, checks that
+every answer is one line with exit status 2 and without a traceback, and writes the table. `tests/cli/test_bad_input.py`
+runs the same cases.
+"""
+
+import argparse
+import json
+import pickle
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = 64
+# A disk of its own, where the system lets one be mounted for one process: 1 MB, and read-only after `made` has run.
+MOUNT = "mount -t tmpfs -o size=1m none {folder} && {made} && exec {command}"
+
+
+class Case(NamedTuple):
+    """A wrong input: what is wrong, the words after `facegen`, and words that the answer must hold."""
+
+    wrong: str
+    words: str
+    answer: str
+    mount: str = ""  # shell commands to run on a disk of 1 MB that is mounted at `disk`, before the program
+
+
+def cases() -> list[Case]:
+    """All cases, for the working directory that `prepare` filled."""
+    return [
+        Case("a folder that does not exist", "train data=folder data.root=nowhere", "does not exist"),
+        Case("an empty folder", "train data=folder data.root=empty", "no images"),
+        Case("a folder of other files", "train data=folder data.root=texts", "no images"),
+        Case("one truncated PNG", "train data=folder data.root=truncated", "bad.png"),
+        Case("a text file named .png", "train data=folder data.root=text_as_png", "bad.png"),
+        Case("an image of 0 bytes", "train data=folder data.root=zero_bytes", "bad.png"),
+        Case("a 16-bit PNG", "train data=folder data.root=sixteen_bit", "bad.png"),
+        Case("a CMYK JPEG", "train data=folder data.root=cmyk", "bad.jpg"),
+        Case("a grey PNG", "train data=folder data.root=grey", "bad.png"),
+        Case("a PNG with alpha", "train data=folder data.root=alpha", "bad.png"),
+        Case("images smaller than the network's", "train data=folder data.root=mixed", "bad.png"),
+        Case("an image that is not square", "train data=folder data.root=oblong", "bad.png"),
+        Case("labels asked for, but there are none", "train data=folder data.root=faces data.labels=true", "no labels"),
+        Case("labels for other files", "train data=folder data.root=other_labels data.labels=true", "label"),
+        Case("NaN in a label", "train data=folder data.root=nan_labels data.labels=true", "label"),
+        Case(
+            "a dataset.json that is no JSON", "train data=folder data.root=broken_json data.labels=true", "dataset.json"
+        ),
+        Case("a zip with ../ in a name", "train data=zip data.root=dotdot.zip", ".."),
+        Case("a compressed zip", "train data=zip data.root=compressed.zip", "compress"),
+        Case("a zip that is none", "train data=zip data.root=broken.zip", "zip"),
+        Case("validation of a broken folder", "data validate root=nowhere", "does not exist"),
+        Case("an unknown setting", "train data=folder data.root=faces model.gama=1", "did you mean"),
+        Case("a setting with dashes", "train --data.root=faces", "no dashes"),
+        Case("a word without a value", "train resume", "KEY=VALUE"),
+        Case("text for a number", "train data=folder data.root=faces model.learning_rate=fast", "expected a number"),
+        Case("an unknown choice", "train data=foldr", "did you mean folder?"),
+        Case("an unknown command", "trian", "did you mean train?"),
+        Case("a needed setting left out", "generate seeds=0-7", "checkpoint is missing"),
+        Case("a resolution that is no power of two", "train data=folder data.root=faces resolution=48", "48"),
+        Case("a batch of nothing", "train data=folder data.root=faces batch_size=0", "batch_size"),
+        Case("a precision that does not exist", "train data=folder data.root=faces precision=8", "precision"),
+        Case("a GPU where there is none", "train data=folder data.root=faces device=gpu", ""),
+        Case("the name of a run that exists", "train data=folder data.root=faces name=mine", "resume=auto"),
+        Case("resuming what does not exist", "train data=folder data.root=faces resume=none.ckpt", "resume"),
+        Case(
+            "resuming another configuration",
+            "train data=folder data.root=faces name=mine resume=auto batch_size=8 model.r1_gamma=3",
+            "finetune_from",
+        ),
+        Case(
+            "fine-tuning from another architecture",
+            "train data=folder data.root=faces finetune_from=runs/mine resolution=32",
+            "does not fit",
+        ),
+        Case("a checkpoint that does not exist", "generate checkpoint=runs/none", "does not exist"),
+        Case("a folder that is no checkpoint", "generate checkpoint=faces", "expected"),
+        Case("a damaged checkpoint", "generate checkpoint=damaged.ckpt", "damaged.ckpt"),
+        Case("damaged weights", "generate checkpoint=damaged_export", "damaged_export"),
+        Case("a pickle that runs a program", "generate checkpoint=malicious.pkl", "malicious.pkl"),
+        Case("a pickle that is none", "import checkpoint=text.pkl out=imported", "text.pkl"),
+        Case("malformed seeds", "generate checkpoint=runs/mine seeds=0..7", "seeds"),
+        Case("a label for a generator without labels", "generate checkpoint=runs/mine labels=3", "no labels"),
+        Case("a malformed grid", "generate checkpoint=runs/mine grid=4", "COLUMNSxROWS"),
+        Case("an output path under a file", "generate checkpoint=runs/mine outdir=text.pkl/x", "text.pkl"),
+        Case(
+            "a read-only run folder",
+            "train data=folder data.root=faces runs_dir=disk",
+            "read-only",
+            "mount -o remount,ro disk",
+        ),
+        Case(
+            "a disk that is full when training saves",
+            "train data=folder data.root=faces runs_dir=disk total_kimg=0.008 batch_size=4 grid=2x2 workers=0",
+            "no space left",
+            "true",
+        ),
+        Case(
+            "a full disk",
+            "export checkpoint=runs/mine out=disk/export",
+            "no space left",
+            "(head -c 1000000 /dev/zero > disk/filler; true)",
+        ),
+    ]
+
+
+def prepare(folder: Path, facegen: Callable[[list[str]], int]) -> None:
+    """Make every input below `folder`, and a run of a few steps with `facegen`."""
+    random = np.random.default_rng(0)
+    good = [_picture(random) for _ in range(4)]
+    bad: dict[str, tuple[str, bytes]] = {
+        "truncated": ("bad.png", _encoded(good[0], "PNG")[:1500]),
+        "text_as_png": ("bad.png", b"this is a text"),
+        "zero_bytes": ("bad.png", b""),
+        "sixteen_bit": (
+            "bad.png",
+            _encoded(Image.fromarray(random.integers(0, 65536, (SIZE, SIZE), np.uint16)), "PNG"),
+        ),
+        "cmyk": ("bad.jpg", _encoded(good[0].convert("CMYK"), "JPEG")),
+        "grey": ("bad.png", _encoded(good[0].convert("L"), "PNG")),
+        "alpha": ("bad.png", _encoded(good[0].convert("RGBA"), "PNG")),
+        "mixed": ("bad.png", _encoded(good[0].resize((32, 32)), "PNG")),
+        "oblong": ("bad.png", _encoded(good[0].resize((SIZE, 80)), "PNG")),
+    }
+    for name in ("faces", "other_labels", "nan_labels", "broken_json", *bad):
+        (folder / name).mkdir()
+        for index, picture in enumerate(good):
+            picture.save(folder / name / f"{index}.png")
+    for name, (file, data) in bad.items():
+        (folder / name / file).write_bytes(data)
+    _labels(folder)
+    _archives(folder, good)
+    for name in ("empty", "texts", "disk"):
+        (folder / name).mkdir()
+    (folder / "texts" / "notes.txt").write_text("no picture")
+    (folder / "text.pkl").write_text("this is a text")
+    (folder / "malicious.pkl").write_bytes(pickle.dumps(_Malicious()))
+    small = "train data=folder data.root=faces name=mine total_kimg=0.008 tick_kimg=0.008 batch_size=4 grid=2x2"
+    if facegen([*small.split(), "workers=0"]) != 0:
+        raise RuntimeError("the run that the other cases need did not train")
+    facegen(["export", "checkpoint=runs/mine", "out=damaged_export"])
+    weights = folder / "damaged_export" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    newest = max((folder / "runs" / "mine" / "checkpoints").glob("*.ckpt"))
+    (folder / "damaged.ckpt").write_bytes(newest.read_bytes()[:5000])
+
+
+class _Malicious:
+    """Would create pwned.txt if it were unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, ("pwned.txt", "w")
+
+
+def _picture(random: np.random.Generator) -> Image.Image:
+    small = Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8))
+    return small.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+
+
+def _encoded(picture: Image.Image, kind: str) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def _labels(folder: Path) -> None:
+    camera = [1.0] * 25
+    names = [f"{index}.png" for index in range(4)]
+    tables = {
+        "other_labels": [[f"other{name}", camera] for name in names],
+        "nan_labels": [[name, [float("nan"), *camera[1:]]] for name in names],
+    }
+    for name, labels in tables.items():
+        (folder / name / "dataset.json").write_text(json.dumps({"labels": labels}))
+    (folder / "broken_json" / "dataset.json").write_text('{"labels": [')
+
+
+def _archives(folder: Path, pictures: list[Image.Image]) -> None:
+    contents = {
+        "dotdot.zip": ("../{}.png", zipfile.ZIP_STORED),
+        "compressed.zip": ("{}.png", zipfile.ZIP_DEFLATED),
+    }
+    for archive, (name, method) in contents.items():
+        with zipfile.ZipFile(folder / archive, "w", method) as file:
+            for index, picture in enumerate(pictures):
+                file.writestr(name.format(index), _encoded(picture, "PNG"))
+    (folder / "broken.zip").write_bytes(b"PK\x03\x04 and then nothing")
+
+
+def can_mount() -> bool:
+    """Whether this process may mount a disk for a child of its own (Linux, root or user namespaces)."""
+    if sys.platform != "linux" or shutil.which("unshare") is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        script = MOUNT.format(folder=shlex.quote(folder), made="true", command="true")
+        return subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True).returncode == 0
+
+
+def typed(case: Case, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a case as a user would, in a process of its own."""
+    command = [sys.executable, "-m", "facegen", *case.words.split()]
+    if case.mount:
+        script = MOUNT.format(folder="disk", made=case.mount, command=shlex.join(command))
+        command = ["unshare", "-rm", "sh", "-c", script]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def fault(case: Case, status: int, errors: str) -> str:
+    """What is wrong with an answer; empty when it is as it should be."""
+    lines = [line for line in errors.replace("\r", "\n").splitlines() if line.strip()]
+    answers = [line for line in lines if line.startswith("facegen: ")]
+    if status != 2:
+        return f"exit status {status}"
+    if len(answers) != 1 or lines[-1] != answers[0]:
+        return f"{len(answers)} lines of answer"
+    if "Traceback" in errors:
+        return "a traceback"
+    return "" if case.answer in answers[0] else f"no {case.answer!r} in the answer"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bad_input.md")
+    out = parser.parse_args().out
+    rows, faults = [], 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        prepare(folder, lambda words: subprocess.run([sys.executable, "-m", "facegen", *words], cwd=folder).returncode)
+        for case in cases():
+            if case.mount and not can_mount():
+                print(f"skipped, no disk can be mounted here: {case.wrong}")
+                continue
+            finished = typed(case, folder)
+            problem = fault(case, finished.returncode, finished.stderr)
+            faults += bool(problem)
+            answer = (finished.stderr.strip().splitlines() or [""])[-1].replace(f"{folder}/", "")
+            print(f"{'FAULT ' + problem if problem else 'ok':<40} {case.wrong}: {answer}", flush=True)
+            rows.append(f"| {case.wrong} | `facegen {case.words}` | `{answer}` |".replace("||", "\\|\\|"))
+        if (folder / "pwned.txt").exists():
+            faults += 1
+            print("FAULT: the pickle was executed")
+    if faults == 0:
+        out.write_text(HEAD.format(count=len(rows)) + "\n".join(rows) + "\n")
+    print(f"{len(rows)} cases, {faults} faults" + ("" if faults else f"; written to {out}"))
+    return 1 if faults else 0
+
+
+HEAD = """\
+# Wrong input, and what is printed
+
+{count} mistakes, each typed on the command line; all of them end with exit status 2 and without a traceback. Made by
+`python benchmarks/bad_input.py`; the tests run the same cases (`tests/cli/test_bad_input.py`).
+
+| what is wrong | typed | printed |
+|---|---|---|
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())
