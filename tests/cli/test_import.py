@@ -24,7 +24,7 @@ def test_imported_and_direct_use_give_the_same_pictures(facegen: Facegen, golden
         for source, folder in ((path, "direct"), (out, "imported")):
             facegen("generate", f"checkpoint={source}", "seeds=0-3", f"outdir={tmp_path / folder}", "truncation=0.7")
         grids = [np.asarray(Image.open(tmp_path / folder / "grid.png")) for folder in ("direct", "imported")]
-        assert np.array_equal(*grids)
+        assert np.array_equal(grids[0], grids[1])
 
 
 @pytest.mark.parity
