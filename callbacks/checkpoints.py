@@ -51,7 +51,9 @@ class Checkpoints(pl.Callback):
             for leftover in (self.folder / "checkpoints").glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any = None, batch: Any = None, batch_idx: int = 0
+    ) -> None:
         """Save when due, at the end, and when somebody asked for the end."""
         seen = pl_module.images_seen
         stop = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)

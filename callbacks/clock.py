@@ -22,7 +22,9 @@ class StopAtKimg(pl.Callback):
         """A finished run that is resumed has nothing to do."""
         trainer.should_stop = self.finished(pl_module)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any = None, batch: Any = None, batch_idx: int = 0
+    ) -> None:
         """Ask the trainer to stop after this batch."""
         if self.finished(pl_module):
             trainer.should_stop = True

@@ -33,7 +33,7 @@ def save_png(picture: np.ndarray, path: Path) -> Path:
 
 
 class SampleGrids(pl.Callback):
-    """`reals.png` once, and `samples/<kimg>.png` of the averaged generator every `every_kimg`: always the same seeds."""
+    """`reals.png` once, `samples/<kimg>.png` of the averaged generator every `every_kimg`: always the same seeds."""
 
     def __init__(self, folder: str | Path, total_kimg: float, every_kimg: float, columns: int = 8, rows: int = 8):
         self.folder, self.columns, self.rows = Path(folder), columns, rows
@@ -51,7 +51,9 @@ class SampleGrids(pl.Callback):
             if pl_module.images_seen == 0:
                 self._draw(trainer, pl_module)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any = None, batch: Any = None, batch_idx: int = 0
+    ) -> None:
         """Draw when due and at the end."""
         seen = pl_module.images_seen
         finished = seen >= self.total_images
@@ -73,7 +75,7 @@ class SampleGrids(pl.Callback):
     @staticmethod
     def _publish(trainer: pl.Trainer, name: str, path: Path, step: int) -> None:
         for logger in trainer.loggers:
-            experiment: Any = logger.experiment
+            experiment: Any = getattr(logger, "experiment", None)
             if hasattr(logger, "log_image"):
                 logger.log_image(key=name, images=[str(path)], step=step)  # type: ignore[attr-defined]
             elif hasattr(experiment, "add_image"):

@@ -79,7 +79,9 @@ class Ticks(pl.Callback):
                 bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.2f}/{total:g} kimg [{elapsed}<{remaining}]",
             )
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any = None, batch: Any = None, batch_idx: int = 0
+    ) -> None:
         """Advance the bar; report when a tick is complete."""
         now = time.perf_counter()
         self.seconds, self._mark = self.seconds + now - self._mark, now

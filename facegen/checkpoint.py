@@ -140,4 +140,6 @@ def load(path: str | Path) -> nn.Module:
         return _load_export(path)
     if files := checkpoint_files(path):
         return _load_training(files[-1])
-    raise ValueError(f"checkpoint: got {path}, expected an export folder, a run folder with checkpoints/, or a .ckpt file")
+    raise ValueError(
+        f"checkpoint: got {path}, expected an export folder, a run folder with checkpoints/, or a .ckpt file"
+    )

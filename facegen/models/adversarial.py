@@ -42,7 +42,7 @@ class Phase(NamedTuple):
 
 
 def phases(network: Literal["generator", "discriminator"], interval: int | None) -> list[Phase]:
-    """Main phase and lazily run regulariser (Karras et al. 2020, section 3.1), or both in one when `interval` is None."""
+    """Main phase and lazy regulariser (Karras et al. 2020, section 3.1), or both in one when `interval` is None."""
     letter = network[0].upper()
     if interval is None:
         return [Phase(f"{letter}both", network, True, True, 1)]
@@ -104,8 +104,9 @@ class AdversarialTraining(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.generator, self.discriminator = generator, discriminator
-        self.generator_ema = copy.deepcopy(generator).eval().requires_grad_(False)
+        self.generator: Any = generator
+        self.discriminator: Any = discriminator
+        self.generator_ema: Any = copy.deepcopy(generator).eval().requires_grad_(False)
         self.augment = augment.train().requires_grad_(False) if augment is not None else None
         self.ada = ada
         self.batch_size, self.micro_batch, self.seed = batch_size, micro_batch, seed
@@ -205,7 +206,8 @@ class AdversarialTraining(pl.LightningModule):
         named = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
         gradients = list(named.values())
         if rounds > 1:
-            torch._foreach_div_(gradients, rounds)
+            for gradient in gradients:
+                gradient /= rounds
         average_gradients(gradients)
         norm = torch.nn.utils.get_total_norm(gradients)
         if bool(norm.isfinite()):
@@ -243,7 +245,7 @@ class AdversarialTraining(pl.LightningModule):
 
     def track_w(self, ws: Tensor) -> None:
         """Update the generator's average w from the whole batch of all processes."""
-        self.generator.mapping.track(mean_over_processes(ws[:, 0].detach().mean(dim=0)))  # type: ignore[union-attr]
+        self.generator.mapping.track(mean_over_processes(ws[:, 0].detach().mean(dim=0)))
 
     # Start, save, restore --------------------------------------------------------------------------------------
 

@@ -16,7 +16,9 @@ class AveragedGradients(DDPStrategy):
     """Start and connect processes as DDP does, but leave the module unwrapped: it averages its own gradients."""
 
     def configure_ddp(self) -> None:
-        for tensor in [*self.lightning_module.parameters(), *self.lightning_module.buffers()]:
+        module = self.lightning_module
+        assert module is not None
+        for tensor in [*module.parameters(), *module.buffers()]:
             dist.broadcast(tensor.data, src=0)
 
 

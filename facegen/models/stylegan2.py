@@ -116,8 +116,7 @@ class StyleGAN2(AdversarialTraining):
 
     def generator_phase(self, phase: Phase, batch: int, labels: Tensor, draws: Draws) -> None:
         """Fool the discriminator; keep the path length constant."""
-        z_dim: int = self.generator.z_dim  # type: ignore[assignment]
-        z = draws.randn([batch, z_dim])
+        z = draws.randn([batch, self.generator.z_dim])
         if phase.main:
             images, _ = self.synthesize(z, labels, draws)
             logits = self.discriminate(images, labels, draws)
@@ -143,9 +142,8 @@ class StyleGAN2(AdversarialTraining):
         """Tell real images from generated ones; keep the gradient at real images small."""
         loss_fake: Tensor | float = 0.0
         if phase.main:
-            z_dim: int = self.generator.z_dim  # type: ignore[assignment]
             with torch.no_grad():
-                images, _ = self.synthesize(draws.randn([len(real), z_dim]), fake_labels, draws)
+                images, _ = self.synthesize(draws.randn([len(real), self.generator.z_dim]), fake_labels, draws)
             logits = self.discriminate(images, fake_labels, draws)
             loss_fake = discriminator_loss(fake_logits=logits)
             self.report("loss/scores/fake", logits)

@@ -24,10 +24,7 @@ def _convolve_transposed(
     # A transposed convolution is a true convolution of the zero-inserted image, so correlation needs the mirror.
     if flip:
         w = w.flip([2, 3])
-    if groups > 1:
-        w = w.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
-    else:
-        w = w.transpose(0, 1)
+    w = w.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1) if groups > 1 else w.transpose(0, 1)
     return conv_transpose2d(x, w, stride, padding, groups=groups)
 
 
@@ -114,8 +111,8 @@ def modulated_conv2d(
     """Convolve every sample with its own kernel `weight * styles`, normalised when `demodulate`; then add `noise`.
 
     x: (N, I, H, W); weight: (O, I, kh, kw); styles: (N, I); noise broadcasts against (N, O, H', W').
-    `gain` multiplies the convolution, not the noise. By default the activations are scaled before and after one shared convolution, which is the same function;
-    `fused_modconv` makes per-sample kernels and a grouped convolution instead.
+    `gain` multiplies the convolution, not the noise. By default the activations are scaled before and after one shared
+    convolution, which is the same function; `fused_modconv` makes per-sample kernels and a grouped convolution instead.
     """
     batch = x.shape[0]
     if x.dtype == torch.float16 and demodulate:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.grad import conv2d_weight
 
 Pair = tuple[int, int]
 
@@ -75,9 +76,7 @@ class _ConvTranspose2d(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, w)
         ctx.settings = stride, padding, groups
-        return F.conv_transpose2d(
-            x, w, stride=stride, padding=padding, output_padding=output_padding, groups=groups
-        )
+        return F.conv_transpose2d(x, w, stride=stride, padding=padding, output_padding=output_padding, groups=groups)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -95,12 +94,10 @@ class _Conv2dWeight(torch.autograd.Function):
     """Gradient of `sum(conv2d(x, w) * g)` with respect to w: linear in x and in g."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, g: Tensor, shape: torch.Size, stride: int, padding: Pair, groups: int
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, g: Tensor, shape: torch.Size, stride: int, padding: Pair, groups: int) -> Tensor:
         ctx.save_for_backward(x, g)
         ctx.settings = stride, padding, groups
-        return torch.nn.grad.conv2d_weight(x, shape, g, stride=stride, padding=padding, groups=groups)
+        return conv2d_weight(x, shape, g, stride, padding, groups=groups)  # type: ignore[arg-type]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

@@ -114,17 +114,17 @@ def upfirdn2d(
     up_x, up_y = _pair(up, "up")
     down_x, down_y = _pair(down, "down")
     pads = parse_padding(padding)
-    if f is None:
-        f = torch.ones([1, 1], device=x.device)
-    f = f * gain ** (f.ndim / 2) if gain != 1 else f
+    taps = torch.ones([1, 1], device=x.device) if f is None else f
+    if gain != 1:
+        taps = taps * gain ** (taps.ndim / 2)
     if not flip_filter:
-        f = f.flip(list(range(f.ndim)))
-    f = f.to(x.dtype)
+        taps = taps.flip(list(range(taps.ndim)))
+    taps = taps.to(x.dtype)
     left, right, top, bottom = pads
-    if f.ndim == 2:
-        return _resample(x, f, (up_y, up_x), (down_y, down_x), pads)
-    x = _resample(x, f[None, :], (1, up_x), (1, down_x), (left, right, 0, 0))
-    return _resample(x, f[:, None], (up_y, 1), (down_y, 1), (0, 0, top, bottom))
+    if taps.ndim == 2:
+        return _resample(x, taps, (up_y, up_x), (down_y, down_x), pads)
+    x = _resample(x, taps[None, :], (1, up_x), (1, down_x), (left, right, 0, 0))
+    return _resample(x, taps[:, None], (up_y, 1), (down_y, 1), (0, 0, top, bottom))
 
 
 def filter2d(

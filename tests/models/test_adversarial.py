@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor
+from torch.multiprocessing.spawn import start_processes
 
 from facegen.models import TrainingDiverged
 from facegen.models.draws import Draws
@@ -36,7 +36,8 @@ def gradients(rank: int = 0, world_size: int = 1) -> dict[str, Tensor]:
         model.zero_grad(set_to_none=True)
         model.run_phase(phase, Still(), real, torch.zeros(len(real), 0), model.draws())
         network = model.generator if phase.network == "generator" else model.discriminator
-        found.update({f"{phase.name}/{name}": p.grad.clone() for name, p in network.named_parameters() if p.grad is not None})
+        named = network.named_parameters()
+        found.update({f"{phase.name}/{name}": p.grad.clone() for name, p in named if p.grad is not None})
     generator: Any = model.generator
     return {**found, "w_avg": generator.mapping.w_avg.clone(), "pl_mean": model.pl_mean.clone()}
 
@@ -51,7 +52,7 @@ def _worker(rank: int, world_size: int, folder: str) -> None:
 
 
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
-    mp.start_processes(_worker, args=(2, str(tmp_path)), nprocs=2, start_method="spawn")
+    start_processes(_worker, args=(2, str(tmp_path)), nprocs=2, start_method="spawn")
     ours = torch.load(tmp_path / "gradients.pt", weights_only=True)
     for name, expected in gradients().items():
         scale = expected.abs().max().item()
@@ -84,7 +85,7 @@ def test_non_finite_gradients_are_named_and_end_the_run() -> None:
     assert model.nonfinite_steps == 1 and "synthesis.b8.conv0.weight" in said[0]
     assert broken.grad[0, 0, 0, 0] == 0 and broken.grad[0, 0, 0, 1] == 1e5
     broken.grad[0, 0, 0, 0] = float("nan")
-    with pytest.raises(TrainingDiverged, match="synthesis.b8.conv0.weight"):
+    with pytest.raises(TrainingDiverged, match=r"synthesis\.b8\.conv0\.weight"):
         model.guard_gradients(phase, model.generator)
 
 
@@ -124,7 +125,7 @@ def test_auto_gamma_is_the_published_heuristic() -> None:
     ("changes", "message"),
     [({"precision": "64"}, "bf16-mixed"), ({"augment": "some"}, "ada, fixed or none"), ({"augment_set": "x"}, "bgc")],
 )
-def test_bad_arguments_say_what_is_expected(changes: dict[str, object], message: str) -> None:
+def test_bad_arguments_say_what_is_expected(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tiny_model(**changes)
 

@@ -102,7 +102,7 @@ def test_unbroken_run_leaves_what_people_expect(unbroken: Path) -> None:
     rows = figures(unbroken)
     assert [row["images_seen"] for row in rows] == [8, 16, 24, 32, 40, 48]
     assert {"loss/G/loss", "loss/D/loss", "loss/pl_penalty", "loss/r1_penalty", "grad_norm/Gmain"} <= rows[0].keys()
-    assert [path.name for path in sorted((unbroken / "samples").iterdir())][0] == "00000.000.png"
+    assert next(path.name for path in sorted((unbroken / "samples").iterdir())) == "00000.000.png"
     generator: Any = load(unbroken)
     assert generator(torch.zeros(1, generator.z_dim), noise_mode="const").shape == (1, 3, 16, 16)
 

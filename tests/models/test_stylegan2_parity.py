@@ -97,7 +97,7 @@ def test_phases(golden: Path, name: str) -> None:
             assert_close(ours, io[key], *tolerance, name=key)
         assert_close(model.pl_mean, torch.tensor(record["pl_mean_after"]), *NETWORK, name=f"{phase}/pl_mean")
         if f"{phase}/w_avg_after" in io:
-            w_avg: Any = model.generator.mapping.w_avg  # type: ignore[union-attr]
+            w_avg: Any = model.generator.mapping.w_avg
             assert_close(w_avg, io[f"{phase}/w_avg_after"], *NETWORK, name=f"{phase}/w_avg")
         trained = model.generator if phase[0] == "G" else model.discriminator
         _check_gradients(trained, phase, record["grad_norms"], io)

@@ -1,6 +1,7 @@
 """A StyleGAN2 so small that a training step takes milliseconds, as overrides of `facegen train`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,9 +11,9 @@ from facegen.models import StyleGAN2
 NETWORKS = {"channel_base": 128, "channel_max": 16, "num_fp16_res": 0}
 
 
-def tiny_model(batch_size: int = 8, **changes: object) -> StyleGAN2:
+def tiny_model(batch_size: int = 8, **changes: Any) -> StyleGAN2:
     """16 pixels, every regulariser and augmentation at work."""
-    arguments: dict[str, object] = {
+    arguments: dict[str, Any] = {
         "resolution": 16,
         "batch_size": batch_size,
         "generator": {
@@ -26,7 +27,7 @@ def tiny_model(batch_size: int = 8, **changes: object) -> StyleGAN2:
         "augment_p": 0.5,
         "ada_kimg": 0.5,
     }
-    return StyleGAN2(**{**arguments, **changes})  # type: ignore[arg-type]
+    return StyleGAN2(**{**arguments, **changes})
 
 
 def photographs(folder: Path, count: int = 12, size: int = 16) -> Path:

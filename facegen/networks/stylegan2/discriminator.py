@@ -42,6 +42,7 @@ class DiscriminatorBlock(nn.Module):
         self.in_channels, self.resolution, self.img_channels = in_channels, resolution, img_channels
         self.architecture, self.use_fp16 = architecture, use_fp16
         self.half_dtype: torch.dtype | None = None
+        self.resample_filter: Tensor
         self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.num_layers = 0
 

@@ -41,6 +41,8 @@ class SynthesisLayer(nn.Module):
         super().__init__()
         self.resolution, self.up, self.use_noise = resolution, up, use_noise
         self.activation, self.conv_clamp = activation, conv_clamp
+        self.resample_filter: Tensor
+        self.noise_const: Tensor
         self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.padding = kernel_size // 2
         self.act_gain = get_activation(activation).gain
@@ -142,6 +144,7 @@ class SynthesisBlock(nn.Module):
         self.is_last, self.architecture, self.use_fp16 = is_last, architecture, use_fp16
         self.fused_modconv_default = fused_modconv_default
         self.half_dtype: torch.dtype | None = None
+        self.resample_filter: Tensor
         self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.num_conv = self.num_torgb = 0
         shared: dict[str, Any] = {"conv_clamp": conv_clamp, **layer_kwargs}
@@ -185,7 +188,7 @@ class SynthesisBlock(nn.Module):
         fused_modconv: bool | None = None,
         noise_mode: NoiseMode = "random",
         randn: Randn | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor | None, Tensor | None]:
         """ws: (N, num_conv + num_torgb, w_dim). Returns features and the image so far (None before the first ToRGB)."""
         w = iter(ws.unbind(dim=1))
         dtype = self.compute_dtype(ws.device, force_fp32)
@@ -279,7 +282,7 @@ class SynthesisNetwork(nn.Module):
 
 
 class Generator(nn.Module):
-    """StyleGAN2 generator: latents (N, z_dim) and labels (N, c_dim) to images (N, img_channels, R, R), about [-1, 1]."""
+    """StyleGAN2 generator: latents (N, z_dim), labels (N, c_dim) to images (N, img_channels, R, R), about [-1, 1]."""
 
     def __init__(
         self,

@@ -74,6 +74,7 @@ class Conv2dLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.activation, self.up, self.down, self.conv_clamp = activation, up, down, conv_clamp
+        self.resample_filter: Tensor
         self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.padding = kernel_size // 2
         self.weight_gain = 1 / np.sqrt(in_channels * kernel_size**2)
@@ -97,9 +98,7 @@ class Conv2dLayer(nn.Module):
         early = gain if get_activation(self.activation).homogeneous else 1.0
         weight = (self.weight * (self.weight_gain * early)).to(x.dtype)
         bias = None if self.bias is None else (self.bias * early).to(x.dtype)
-        x = conv2d_resample(
-            x, weight, self.resample_filter, self.up, self.down, self.padding, flip_weight=self.up == 1
-        )
+        x = conv2d_resample(x, weight, self.resample_filter, self.up, self.down, self.padding, flip_weight=self.up == 1)
         return bias_act(x, bias, act=self.activation, gain=gain / early, clamp=clamp, inplace=True)
 
 
@@ -203,4 +202,3 @@ class MinibatchStdLayer(nn.Module):
         deviation = (groups - groups.mean(dim=0)).square().mean(dim=0).add(1e-8).sqrt()
         maps = deviation.mean(dim=[2, 3, 4]).repeat(size, 1)
         return torch.cat([x, maps[:, :, None, None].expand(-1, -1, height, width)], dim=1)
-
