@@ -22,6 +22,11 @@ _ADVICE = {
 # Libraries report a full disk in their own words, not as an OSError with its number.
 _FULL_DISK = re.compile(r"No space left|StorageFull|code: 28\b|PytorchStreamWriter failed|unexpected pos")
 
+_KILLED_WORKER = re.compile(r"DataLoader worker .*(killed|exited)")
+# By name, because importing their modules takes seconds. MisconfigurationException is Lightning's word for arguments
+# that do not go together; TrainingDiverged is ours.
+_NAMES = {"OutOfMemoryError", "MisconfigurationException", "TrainingDiverged"}
+
 
 def unwrap(error: BaseException) -> BaseException:
     """The error that Hydra's `instantiate` wrapped."""
@@ -39,9 +44,8 @@ def is_user_error(error: BaseException) -> bool:
         return True
     if type(error).__module__.split(".")[0] in ("hydra", "omegaconf", "antlr4"):
         return True
-    # MisconfigurationException is Lightning's word for arguments that do not go together.
-    known = type(error).__name__ in ("OutOfMemoryError", "MisconfigurationException")
-    return known or bool(_FULL_DISK.search(str(error)))
+    text = str(error)
+    return type(error).__name__ in _NAMES or bool(_FULL_DISK.search(text) or _KILLED_WORKER.search(text))
 
 
 def one_line(error: BaseException) -> str:
@@ -60,6 +64,8 @@ def one_line(error: BaseException) -> str:
         return f"{_text(where)}: {_ADVICE[error.errno]}" if where else _ADVICE[error.errno]
     if _FULL_DISK.search(str(error)):
         return _ADVICE[errno.ENOSPC]
+    if _KILLED_WORKER.search(str(error)):
+        return "a decoding process was ended from outside, mostly for want of memory; free some, or use workers=0"
     message = _squeeze(_last_cause(str(error))) or type(error).__name__
     return message if _raised_here(error) else f"{message} (FACEGEN_DEBUG=1 shows where)"
 

@@ -8,6 +8,7 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from facegen.cli.errors import is_user_error, one_line
+from facegen.models import TrainingDiverged
 
 
 def caught(function: Callable[[], object]) -> BaseException:
@@ -40,6 +41,8 @@ def test_error_of_a_worker_is_its_message() -> None:
         (PermissionError(errno.EACCES, "Permission denied", "/x"), "/x: permission denied; choose"),
         (RuntimeError("PytorchStreamWriter failed writing file data/0"), "no space left"),
         (ModuleNotFoundError("No module named 'wandb'", name="wandb"), "pip install 'facegen[wandb]'"),
+        (RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed."), "use workers=0"),
+        (TrainingDiverged("training stopped: lower the learning rate"), "training stopped: lower the learning rate"),
         (MemoryError("Unable to allocate 3 GiB"), "out of memory (Unable to allocate 3 GiB); use a smaller batch"),
     ],
 )
