@@ -49,17 +49,19 @@ class FaceDataset(Dataset):
         """Image of a row, uint8 (3, resolution, resolution), from the cache or decoded. Raises ImageError."""
         if self.cache is not None and (image := self.cache.get(row)) is not None:
             return image
-        data = self.reader.read(row)
-        try:
-            image = decode(data, self.convert)
-            if min(image.shape[:2]) < self.resolution and not self.upscale:
-                size = f"{image.shape[1]}x{image.shape[0]}"
-                raise ImageError(
-                    f"{size} is smaller than resolution {self.resolution}; lower the resolution, or set data.upscale=true"
-                )
-            image = resize(image, self.resolution, self.filter, self.crop).transpose(2, 0, 1)
-        except ValueError as error:
-            raise ImageError(f"{self.reader.where(row)}: {error}") from error
+        image = self._decode(row)
         if self.cache is not None:
             self.cache.put(row, image)
         return image
+
+    def _decode(self, row: int) -> np.ndarray:
+        data = self.reader.read(row)
+        try:
+            image = decode(data, self.convert)
+            height, width = image.shape[:2]
+            if min(height, width) < self.resolution and not self.upscale:
+                advice = "lower the resolution, or set data.upscale=true"
+                raise ImageError(f"{width}x{height} is smaller than resolution {self.resolution}; {advice}")
+            return resize(image, self.resolution, self.filter, self.crop).transpose(2, 0, 1)
+        except ValueError as error:
+            raise ImageError(f"{self.reader.where(row)}: {error}") from error

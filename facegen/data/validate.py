@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -96,8 +97,9 @@ def _inspect(reader: ImageReader, workers: int) -> Iterator[Inspection]:
         return
     # spawned, not forked: this process may hold threads of Lance and torch
     context = multiprocessing.get_context("spawn")
+    quiet = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by this process alone
     try:
-        with ProcessPoolExecutor(min(workers, len(parts)), mp_context=context) as pool:
+        with ProcessPoolExecutor(min(workers, len(parts)), context, signal.signal, quiet) as pool:
             for inspections in pool.map(inspect_all, parts):
                 yield from inspections
     except BrokenProcessPool as error:
