@@ -9,8 +9,8 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from facegen.cli import heuristics, schema
 from facegen.cli import overrides as words
-from facegen.cli import schema
 from facegen.cli.commands import Command
 from facegen.cli.notes import comments
 
@@ -66,6 +66,7 @@ class Space(NamedTuple):
 
 @contextmanager
 def space(folder: Path | None = None) -> Iterator[Space]:
+    heuristics.register()
     with hydra.initialize_config_module("facegen.configs", version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         groups = {name: loader.get_group_options(name) for name in loader.list_groups("")}
