@@ -117,7 +117,8 @@ def conditions() -> str:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
     processor = next((x.split(":")[1].strip() for x in _cpuinfo() if x.startswith("model name")), platform.processor())
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    return f"{date.today()}, {processor}, {os.cpu_count()} CPUs, {versions}, commit {commit.strip() or 'unknown'}"
+    machine = f"{processor}, {os.cpu_count()} CPUs, load of other jobs {os.getloadavg()[0]:.1f}"
+    return f"{date.today()}, {machine}, {versions}, commit {commit.strip() or 'unknown'}"
 
 
 def _cpuinfo() -> list[str]:

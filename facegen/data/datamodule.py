@@ -19,8 +19,8 @@ from facegen.data.sampling import GlobalBatches
 class FaceDataModule(lightning.LightningDataModule):
     """Batches of a recipe.
 
-    batch_size: images per step over all processes. workers: decoding processes of this process, never more than
-    there are CPUs; 0 decodes in the training process. cache: keep decoded images in shared memory (`auto`: when they
+    batch_size: images per step over all processes. workers: decoding processes of this process, never more than its
+    share of the CPUs; 0 decodes in the training process. cache: keep decoded images in shared memory (`auto`: when they
     fit in 2 GiB). check: look at every header before training and refuse a recipe with problems.
     """
 
@@ -110,15 +110,17 @@ class FaceDataModule(lightning.LightningDataModule):
         return self._loader([list(range(i, min(i + size, count))) for i in range(0, count, size)])
 
     def _loader(self, batches: Any) -> DataLoader[FaceBatch]:
+        here = getattr(self.trainer, "num_devices", 1)  # training processes that share this machine's CPUs
+        workers = min(self.workers, max(1, _cpus() // here))
         return DataLoader(
             self.dataset,
             batch_size=None,
             sampler=batches,
-            num_workers=self.workers,
+            num_workers=workers,
             pin_memory=self._on_gpu(),
             worker_init_fn=prepare_worker,
-            persistent_workers=self.workers > 0,
-            prefetch_factor=4 if self.workers else None,
+            persistent_workers=workers > 0,
+            prefetch_factor=4 if workers else None,
         )
 
     def _module(self) -> Any:

@@ -151,7 +151,10 @@ def test_label_pool(labelled: Path) -> None:
 
 def test_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
-    assert module(folder, workers=99).workers == 3
+    data = module(folder, workers=99)
+    assert data.workers == data.train_dataloader().num_workers == 3
+    data.trainer = cast(Any, SimpleNamespace(num_devices=2, **vars(attach(module(folder)).trainer)))
+    assert data.train_dataloader().num_workers == 1
     with pytest.raises(ValueError, match="workers"):
         module(folder, workers=-1)
     with pytest.raises(ValueError, match="cache"):
