@@ -20,15 +20,29 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @jit
-def to_pixels(clip, height, width):  # (V, 4) => (V, 4): pixel x times w, pixel y times w, z, w
-    out = np.empty((clip.shape[0], 4), np.float64)
+def transform(points, matrix):
+    """Homogeneous (V, 4) float32 images of (V, 3) points under a (4, 4) matrix: the same bits whatever the threads."""
+    out = np.empty((points.shape[0], 4), np.float32)
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        for row in range(4):
+            out[i, row] = matrix[row, 0] * x + matrix[row, 1] * y + matrix[row, 2] * z + matrix[row, 3]
+    return out
+
+
+@jit
+def to_pixels(clip, height, width):  # (V, 4) => (V, 4): pixel x times w, pixel y times w, z, w; (V, 2): pixels
+    out, pixels = np.empty((clip.shape[0], 4), np.float64), np.empty((clip.shape[0], 2), np.float64)
     for i in range(clip.shape[0]):
         w = clip[i, 3]
         out[i, 0] = (clip[i, 0] + w) * 0.5 * width
         out[i, 1] = (w - clip[i, 1]) * 0.5 * height
         out[i, 2] = clip[i, 2]
         out[i, 3] = w
-    return out
+        if w > 0:
+            pixels[i, 0] = out[i, 0] / w
+            pixels[i, 1] = out[i, 1] / w
+    return out, pixels
 
 
 @jit
@@ -40,16 +54,19 @@ def pixel_range(a, b, c, size):
 
 
 @jit
-def bounds(p, q, r, height, width):
-    """Rows and columns a triangle can touch; the whole image where a corner is behind the camera."""
-    if p[3] <= 0 and q[3] <= 0 and r[3] <= 0:
+def bounds(homogeneous, pixels, i, j, k, height, width, cull):
+    """Rows and columns a triangle can touch: none if it is culled, the whole image if it reaches behind the camera."""
+    in_front = (homogeneous[i, 3] > 0) + (homogeneous[j, 3] > 0) + (homogeneous[k, 3] > 0)
+    if in_front < 3:
+        return 0, (height if in_front > 0 else 0) - 1, 0, width - 1
+    ax, ay, bx, by, cx, cy = pixels[i, 0], pixels[i, 1], pixels[j, 0], pixels[j, 1], pixels[k, 0], pixels[k, 1]
+    # rows count downwards, so a triangle that is counter-clockwise to the viewer has a negative area
+    if cull and (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) >= 0.0:
         return 0, -1, 0, -1
-    if p[3] <= 0 or q[3] <= 0 or r[3] <= 0:
-        return 0, height - 1, 0, width - 1
-    left, right = pixel_range(p[0] / p[3], q[0] / q[3], r[0] / r[3], width)
+    left, right = pixel_range(ax, bx, cx, width)
     if left > right:
         return 0, -1, 0, -1
-    top, bottom = pixel_range(p[1] / p[3], q[1] / q[3], r[1] / r[3], height)
+    top, bottom = pixel_range(ay, by, cy, height)
     return top, bottom, left, right
 
 
@@ -65,7 +82,6 @@ def fill(face, p, q, r, box, cull, triangle_id, barycentric, depth):
     bx, by, bc = edge(r, p)
     cx, cy, cc = edge(p, q)
     determinant = p[0] * ax + p[1] * ay + p[3] * ac
-    # rows count downwards, so a triangle that is counter-clockwise to the viewer has a negative determinant
     if determinant == 0.0 or (cull and determinant > 0.0):
         return
     for row in range(box[0], box[1] + 1):
@@ -92,12 +108,12 @@ def fill(face, p, q, r, box, cull, triangle_id, barycentric, depth):
 def rasterize(clip, triangles, cull, triangle_id, barycentric, depth):
     """Draw (F, 3) triangles of (V, 4) clip-space vertices into (H, W) buffers made by the caller."""
     height, width = triangle_id.shape
-    pixels = to_pixels(clip, height, width)
+    corners, pixels = to_pixels(clip, height, width)
     for face in range(triangles.shape[0]):
-        p, q, r = pixels[triangles[face, 0]], pixels[triangles[face, 1]], pixels[triangles[face, 2]]
-        box = bounds(p, q, r, height, width)
+        i, j, k = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+        box = bounds(corners, pixels, i, j, k, height, width, cull)
         if box[0] <= box[1] and box[2] <= box[3]:
-            fill(face, p, q, r, box, cull, triangle_id, barycentric, depth)
+            fill(face, corners[i], corners[j], corners[k], box, cull, triangle_id, barycentric, depth)
 
 
 @jit

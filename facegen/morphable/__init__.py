@@ -1,0 +1,1 @@
+"""3D morphable models: linear models of heads and the light on them."""
