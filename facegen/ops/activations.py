@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facegen.ops.differentiable import leaky_relu
+
 
 class Activation(NamedTuple):
     """An activation with the gain that keeps unit variance and its default slope."""
@@ -22,9 +24,7 @@ _SQRT2 = 2.0**0.5
 ACTIVATIONS: dict[str, Activation] = {
     "linear": Activation(lambda x, _, __: x, homogeneous=True),
     "relu": Activation(lambda x, _, inplace: F.relu(x, inplace), gain=_SQRT2, homogeneous=True),
-    "lrelu": Activation(
-        lambda x, alpha, inplace: F.leaky_relu(x, alpha, inplace), gain=_SQRT2, alpha=0.2, homogeneous=True
-    ),
+    "lrelu": Activation(leaky_relu, gain=_SQRT2, alpha=0.2, homogeneous=True),
     "tanh": Activation(lambda x, _, __: torch.tanh(x)),
     "sigmoid": Activation(lambda x, _, __: torch.sigmoid(x)),
     "elu": Activation(lambda x, _, __: F.elu(x)),

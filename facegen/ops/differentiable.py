@@ -148,6 +148,42 @@ def _as_channels(x: Tensor, function: Callable[[Tensor], Any]) -> Tensor:
     return function(x.reshape(1, -1, *x.shape[2:])).unflatten(1, (x.shape[0], -1)).squeeze(0)
 
 
+def leaky_relu(x: Tensor, slope: float, inplace: bool = False) -> Tensor:
+    """`max(x, slope x)` for 0 <= slope < 1. Piecewise linear: its second derivative is zero and is not computed."""
+    return _LeakyRelu.apply(x, slope, inplace)  # type: ignore[return-value]
+
+
+class _LeakyRelu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float, inplace: bool) -> Tensor:
+        y = F.leaky_relu(x, slope, inplace)
+        if inplace:
+            ctx.mark_dirty(x)
+        ctx.save_for_backward(y)
+        ctx.slope = slope
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (y,) = ctx.saved_tensors
+        return _LeakyReluSlope.apply(gradients[0], y.detach(), ctx.slope), None, None  # type: ignore[return-value]
+
+
+class _LeakyReluSlope(torch.autograd.Function):
+    """Multiply by the slope that the sign of y chose: linear in the gradient, constant in y."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, y: Tensor, slope: float) -> Tensor:
+        ctx.save_for_backward(y)
+        ctx.slope = slope
+        return torch.ops.aten.leaky_relu_backward(gradient, y, slope, True)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (y,) = ctx.saved_tensors
+        return _LeakyReluSlope.apply(gradients[0], y, ctx.slope), None, None  # type: ignore[return-value]
+
+
 class _Fir(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: Pair, padding: Pair) -> Tensor:
