@@ -144,11 +144,23 @@ def trained(
         enable_model_summary=False,
         callbacks=[OneEpoch()],
     )
-    loader = DataLoader(batches(part.stop)[part], batch_size=None)  # type: ignore[arg-type]
-    trainer.fit(model, loader, ckpt_path=None if resume is None else str(resume))
+    trainer.fit(model, datamodule=Noise(part), ckpt_path=None if resume is None else str(resume))
     if save is not None:
         trainer.save_checkpoint(save)
     return model
+
+
+class Noise(lightning.LightningDataModule):
+    """Batches `part` of an endless stream of random pictures without labels."""
+
+    label_pool = None
+
+    def __init__(self, part: slice) -> None:
+        super().__init__()
+        self.part = part
+
+    def train_dataloader(self) -> DataLoader[FaceBatch]:
+        return DataLoader(batches(self.part.stop)[self.part], batch_size=None)  # type: ignore[arg-type]
 
 
 class OneEpoch(lightning.Callback):
