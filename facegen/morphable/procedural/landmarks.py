@@ -52,7 +52,7 @@ def _at(edge: Index, *fractions: float) -> list[int]:
 
 def _eye(slit: Slit) -> list[int]:
     """From the corner at the image's left over the upper lid to the other corner, and back."""
-    upper, lower = _at(slit.upper, 0, 0.3, 0.68, 1), _at(slit.lower, 0.68, 0.3)
+    upper, lower = _at(slit.upper, 0, 0.32, 0.68, 1), _at(slit.lower, 0.68, 0.32)
     return [*upper, *lower]
 
 

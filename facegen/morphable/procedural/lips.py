@@ -16,7 +16,7 @@ def lip_profile(points: Array, level: Array) -> tuple[Array, Array]:
     bottom = line + (anatomy.LOWER_LIP_BOTTOM - anatomy.MOUTH_ROW) * (1 - u**2.6) ** 0.9
     upper = (y >= line) & (level >= 0) | (level > 0)
     t = np.where(upper, (y - line) / np.maximum(top - line, 1e-4), (line - y) / np.maximum(line - bottom, 1e-4))
-    inside = (x < anatomy.MOUTH_CORNER[0]) & (points[:, 2] > 0.1)
+    inside = (x < anatomy.MOUTH_CORNER[0]) & (points[:, 2] > 0.1) & (y < 0)
     full = np.sin(np.pi * np.clip(t, 0, 1) ** 0.75) * np.where(upper, 0.0058, 0.0075)
     roll = -0.0055 * np.exp(-((np.maximum(t, 0) / 0.28) ** 2))
     rim = np.exp(-(((t - 1) / 0.16) ** 2)) * 0.0012

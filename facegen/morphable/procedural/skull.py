@@ -68,11 +68,15 @@ def head_distance(points: Array) -> Array:
 
 
 def surface_along(origins: Array, directions: Array, start: float = 1.0) -> Array:
-    """Outermost points of the head on rays, found by sphere tracing from the distance `start` inwards."""
+    """Outermost points of the head on rays, found by tracing from the distance `start` inwards."""
     t = np.full(len(origins), start)
-    for _ in range(160):
-        step = head_distance(origins + t[:, None] * directions)
-        t = np.maximum(t - 0.8 * step, 0.0)
-        if np.abs(step).max() < 1e-6:
+    before, distance, slope = t, head_distance(origins + t[:, None] * directions), np.ones_like(t)
+    for _ in range(60):
+        # a grazing ray approaches the surface slowly: divide by how fast it does (secant rule, held back)
+        before, t = t, np.maximum(t - 0.9 * distance / slope, 0.0)
+        last, distance = distance, head_distance(origins + t[:, None] * directions)
+        moved = np.where(np.abs(t - before) < 1e-9, 1.0, t - before)
+        slope = np.clip(np.where(moved == 1.0, 1.0, (distance - last) / moved), 0.2, 1.0)
+        if np.abs(distance).max() < 1e-7:
             break
     return origins + t[:, None] * directions

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,11 @@ def read_head(path: Path) -> ProceduralHead:
 
 
 def load_head(folder: Path, detail: float = 1.0) -> ProceduralHead:
-    """Read the head from a cache folder, making it there on first use."""
+    """Read the head from a cache folder, making it there on first use; without a writable folder it is made anew."""
     path = folder / f"procedural_head_{source_fingerprint()}_{detail:g}.npz"
-    if not path.exists():
-        save_head(build_head(detail), path)
-    return read_head(path)
+    if path.exists():
+        return read_head(path)
+    head = build_head(detail)
+    with suppress(OSError):
+        save_head(head, path)
+    return head
