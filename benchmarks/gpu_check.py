@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from facegen import ops
-from facegen.data.batch import FaceBatch
+from facegen.data import FaceDataModule, Recipe
 from facegen.losses import path_length, r1_penalty
 from facegen.models import StyleGAN2
 from facegen.networks.ada import AUGMENT_PRESETS, AugmentPipe
@@ -119,16 +120,26 @@ def against_cpu(run: Callable[[torch.device], Tensors], limit: float, device: to
     return worst <= limit, f"{worst:.1e} <= {limit:.0e}"
 
 
-def batches(count: int) -> list[FaceBatch]:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (count, 8, 3, 64, 64), dtype=torch.uint8, generator=generator)
-    return [FaceBatch(batch, torch.zeros(8, 0), {}, [""] * 8) for batch in images]
+class OneEpoch(lightning.Callback):
+    """End after one pass, also when the checkpoint counts epochs already."""
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        trainer.should_stop = True
+
+
+def pictures(folder: Path) -> FaceDataModule:
+    """A data module over random pictures, made in `folder`."""
+    random = np.random.default_rng(0)
+    for index in range(16):
+        picture = Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8))
+        picture.save(folder / f"{index}.png")
+    return FaceDataModule(Recipe(folder, 64), batch_size=8, workers=0)
 
 
 def trained(
-    device: torch.device, precision: Any, part: slice, save: Path | None = None, resume: Path | None = None
+    folder: Path, device: torch.device, precision: Any, steps: int, save: Path | None = None, resume: Path | None = None
 ) -> StyleGAN2:
-    """Steps `part` of a short training, with every regulariser in the first one."""
+    """A model after `steps` steps, or `steps` more; every regulariser runs in the first."""
     torch.manual_seed(0)
     widths: dict[str, Any] = {"channel_base": 2048, "channel_max": 64, "num_fp16_res": 3, "conv_clamp": 256}
     generator: dict[str, Any] = {"z_dim": 64, "w_dim": 64, "synthesis_kwargs": dict(widths)}
@@ -137,52 +148,33 @@ def trained(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         max_epochs=-1,
-        limit_train_batches=part.stop - part.start,
+        limit_train_batches=steps,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[OneEpoch()],
     )
-    trainer.fit(model, datamodule=Noise(part), ckpt_path=None if resume is None else str(resume))
+    trainer.fit(model, datamodule=pictures(folder), ckpt_path=None if resume is None else str(resume))
     if save is not None:
         trainer.save_checkpoint(save)
     return model
 
 
-class Noise(lightning.LightningDataModule):
-    """Batches `part` of an endless stream of random pictures without labels."""
-
-    label_pool = None
-
-    def __init__(self, part: slice) -> None:
-        super().__init__()
-        self.part = part
-
-    def train_dataloader(self) -> DataLoader[FaceBatch]:
-        return DataLoader(batches(self.part.stop)[self.part], batch_size=None)  # type: ignore[arg-type]
-
-
-class OneEpoch(lightning.Callback):
-    """End after one pass, also when the checkpoint counts epochs already."""
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        trainer.should_stop = True
-
-
 def training_check(precision: str, device: torch.device) -> tuple[bool, str]:
-    model = trained(device, precision, slice(0, 5))
+    with tempfile.TemporaryDirectory() as folder:
+        model = trained(Path(folder), device, precision, steps=5)
     finite = all(bool(p.isfinite().all()) for p in model.parameters())
     passed = finite and model.images_seen == 40 and model.nonfinite_steps == 0
     return passed, f"{model.images_seen} images, {model.nonfinite_steps} non-finite steps"
 
 
 def resume_check(device: torch.device) -> tuple[bool, str]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "half.ckpt"
-        whole = trained(device, "32-true", slice(0, 4))
-        trained(device, "32-true", slice(0, 2), save=path)
-        resumed = trained(device, "32-true", slice(2, 4), resume=path)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        whole = trained(folder, device, "32-true", steps=4)
+        trained(folder, device, "32-true", steps=2, save=folder / "half.ckpt")
+        resumed = trained(folder, device, "32-true", steps=2, resume=folder / "half.ckpt")
     pairs = list(zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
     if all(torch.equal(a, b) for a, b in pairs):
         return True, "the same bits"
