@@ -30,6 +30,7 @@ test: lint
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 

@@ -6,30 +6,10 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from einops import rearrange
-from jaxtyping import UInt8
 from PIL import Image
-from torch import Tensor
 
 from facegen.callbacks.clock import due
-from facegen.checkpoint import atomic_write
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """[-1, 1] to [0, 255], rounded."""
-    return (images.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
-
-
-def tile(images: Tensor, columns: int) -> UInt8[np.ndarray, "height width channel"]:
-    """Images (N, C, H, W) uint8 as one picture, row by row; N is a multiple of `columns`."""
-    return rearrange(images, "(r c) k h w -> (r h) (c w) k", c=columns).cpu().numpy()
-
-
-def save_png(picture: np.ndarray, path: Path) -> Path:
-    """Write a picture atomically."""
-    with atomic_write(path) as temporary:
-        Image.fromarray(picture).save(temporary, format="png")
-    return path
+from facegen.data.pictures import save_png, tile, to_uint8
 
 
 class SampleGrids(pl.Callback):

@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from facegen.cli import pictures, sampling
+from facegen.data.pictures import save_png
 
 CONFIG = "generate"
 HELP = """\
@@ -56,10 +57,10 @@ def _pictures(generator: Any, seeds: list[int], settings: dict[str, Any], outdir
     made = sampling.images(generator, ws, settings["noise_mode"], settings["batch_size"])
     cells = []
     for seed, picture in zip(seeds, tqdm(made, total=len(seeds), desc="pictures", unit="img"), strict=True):
-        pictures.save_png(picture, outdir / f"seed{seed:04d}.png")
+        save_png(picture, outdir / f"seed{seed:04d}.png")
         if len(cells) < columns * rows:
             cells.append(picture)
-    pictures.save_png(pictures.grid(cells, columns, rows), outdir / "grid.png")
+    save_png(pictures.grid(cells, columns, rows), outdir / "grid.png")
     print(f"{len(seeds)} pictures and grid.png ({columns}x{rows}) in {outdir}")
 
 

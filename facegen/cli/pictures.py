@@ -1,4 +1,4 @@
-"""Pictures on disk: PNG files, grids and mp4 films, each written whole or not at all."""
+"""Grids of pictures, and mp4 films."""
 
 import math
 from collections.abc import Iterable
@@ -8,19 +8,12 @@ import av
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, UInt8
-from PIL import Image
-from torch import Tensor
+from jaxtyping import UInt8
 
 from facegen.checkpoint import atomic_write
+from facegen.data.pictures import tile
 
 Picture = UInt8[np.ndarray, "height width 3"]
-
-
-def to_uint8(images: Float[Tensor, "batch channel height width"]) -> UInt8[np.ndarray, "batch height width 3"]:
-    """Images in [-1, 1] as bytes: 127.5 x + 128, cut off and truncated, as the official scripts round."""
-    pixels = (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
-    return rearrange(pixels, "n c h w -> n h w c").cpu().numpy()
 
 
 def grid_size(text: object, count: int) -> tuple[int, int]:
@@ -36,17 +29,9 @@ def grid_size(text: object, count: int) -> tuple[int, int]:
 
 def grid(pictures: list[Picture], columns: int, rows: int) -> Picture:
     """One picture of `columns` x `rows` cells, filled row by row; cells left over are black."""
-    height, width, _ = pictures[0].shape
-    sheet = np.zeros((rows, columns, height, width, 3), np.uint8)
-    for index, picture in enumerate(pictures[: rows * columns]):
-        sheet[index // columns, index % columns] = picture
-    return rearrange(sheet, "r c h w k -> (r h) (c w) k")
-
-
-def save_png(picture: Picture, path: Path) -> None:
-    """Write one PNG."""
-    with atomic_write(path) as temporary:
-        Image.fromarray(picture).save(temporary, format="PNG")
+    sheet = np.zeros((rows * columns, *pictures[0].shape), np.uint8)
+    sheet[: len(pictures)] = pictures[: rows * columns]
+    return tile(rearrange(torch.from_numpy(sheet), "n h w k -> n k h w"), columns)
 
 
 def save_video(frames: Iterable[Picture], path: Path, fps: int) -> None:

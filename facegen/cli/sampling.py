@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from facegen.cli.pictures import to_uint8
+from facegen.data.pictures import to_uint8
 from facegen.geometry import cameras
 
 MOST_SEEDS = 1_000_000
@@ -133,7 +134,8 @@ def images(
     if batch_size < 1:
         raise ValueError(f"batch_size: got {batch_size}, expected at least 1")
     for part in ws.split(batch_size):
-        yield from to_uint8(generator.synthesis(part, noise_mode=noise_mode))
+        pixels = to_uint8(generator.synthesis(part, noise_mode=noise_mode))
+        yield from rearrange(pixels, "n c h w -> n h w c").cpu().numpy()
 
 
 @torch.inference_mode()
