@@ -92,7 +92,8 @@ def nearest(word: str, names: Sequence[str] | dict[str, Command]) -> str:
 
 def overview(group: str = "") -> str:
     """The text of `facegen` alone, or of `facegen data`: the commands with one line each, and examples."""
-    listed = {name: c for name, c in commands().items() if name.startswith(f"{group} " if group else "")}
+    chosen = [item for item in commands().items() if item[0].startswith(f"{group} " if group else "")]
+    listed = dict(sorted(chosen, key=lambda item: " " in item[0]))  # groups of commands come last
     width = max(map(len, listed), default=0)
     title = "facegen: train, fit and judge face generators on curated face datasets."
     lines = [f"Commands of `facegen {group}`:" if group else title + "\n\nCommands:"]
