@@ -128,7 +128,7 @@ def _eyes(template: Template) -> dict[str, Array]:
         "eye depth": vector(0, 0, 0.0045 * wide),
         "eye size": 0.045 * near[:, None] * offset,
         "eye tilt": 0.055 * near[:, None] * tilt,
-        "narrow lids": 0.14 * template.upper_lids + 0.12 * template.lower_lids,
+        "narrow lids": 0.09 * template.upper_lids + 0.08 * template.lower_lids,
         "hooded lids": vector(0, -0.0022 * mirrored_bump(p, (0.09, 0.116, 0.205), (0.03, 0.010, 0.03)), 0)
         + vector(0, 0, 0.0032 * mirrored_bump(p, (0.09, 0.114, 0.205), (0.03, 0.012, 0.03))),
     }

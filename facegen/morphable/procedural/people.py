@@ -29,7 +29,7 @@ def _pick(rng: np.random.Generator, palette: styles.Palette, share: float) -> np
     """A colour of a palette, between its pale (0) and dark (1) probabilities, and slightly off."""
     weights = (1 - share) * palette.pale + share * palette.dark
     color = palette.colors[rng.choice(len(weights), p=weights / weights.sum())]
-    return np.clip(color * (1 + 0.12 * rng.standard_normal()) + 0.015 * rng.standard_normal(3), 0.03, 0.95)
+    return np.clip(color * (1 + 0.12 * rng.standard_normal()) * (1 + 0.05 * rng.standard_normal(3)), 0.03, 0.95)
 
 
 def _hair_style(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
@@ -52,7 +52,7 @@ def _expression(rng: np.random.Generator, names: tuple[str, ...]) -> dict[str, f
     values = {name: abs(_normal(rng, 0.0, 0.10)) for name in names}
     for name, deviation in styles.SIGNED_EXPRESSIONS.items():
         values[name] = _normal(rng, 0.0, deviation)
-    values["blink"] = 0.9 if rng.random() < 0.03 else abs(_normal(rng, 0, 0.08))
+    values["blink"] = 0.9 if rng.random() < 0.02 else abs(_normal(rng, 0, 0.08))
     moods = list(styles.MOODS)
     mood = styles.MOODS[moods[rng.choice(len(moods), p=[styles.MOODS[name].share for name in moods])]]
     strong = float(rng.uniform(0.5, 1.0))

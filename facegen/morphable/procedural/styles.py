@@ -80,8 +80,8 @@ SIGNED_EXPRESSIONS = {"smirk": 0.15, "jaw sideways": 0.15, "gaze sideways": 0.45
 SIGNED_EXPRESSIONS |= {"jaw forward": 0.0, "wink": 0.0, "lips in": 0.0}
 MOODS = {
     "neutral": Mood(0.25, {}),
-    "smile": Mood(0.38, {"smile": 1.0, "squint": 0.25}),
-    "laugh": Mood(0.16, {"smile": 1.0, "grin": 0.8, "jaw open": 0.35, "squint": 0.4}),
+    "smile": Mood(0.38, {"smile": 1.0, "squint": 0.15}),
+    "laugh": Mood(0.16, {"smile": 1.0, "grin": 0.8, "jaw open": 0.35, "squint": 0.3}),
     "talk": Mood(0.09, {"jaw open": 0.4, "pucker": 0.25, "lower lip down": 0.4}),
     "sad": Mood(0.04, {"frown": 1.0, "inner brows up": 0.7}),
     "surprise": Mood(0.04, {"jaw open": 0.7, "inner brows up": 1.0, "outer brows up": 1.0, "wide eyes": 0.9}),
