@@ -68,7 +68,7 @@ def _run(command: Command, arguments: list[str]) -> None:
 
     options, overrides = compose.split_options(command.name, arguments)
     if options.help:
-        return print(help.help_text(command))
+        return print(help.help_text(command, overrides, options.config_dir))
     if options.show:
         return print(compose.as_yaml(compose.compose(command, overrides, options.config_dir)), end="")
     cfg = compose.checked(command, overrides, options.config_dir)

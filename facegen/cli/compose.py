@@ -79,7 +79,7 @@ def space(folder: Path | None = None) -> Iterator[Space]:
 
 def compose(command: Command, overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
     """Compose a command's configuration; ValueError names an unknown key or choice and the nearest that exists."""
-    return _compose(command, overrides, config_dir)[0]
+    return compose_with_choices(command, overrides, config_dir)[0]
 
 
 def composed(config: str, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str | None]]:
@@ -91,9 +91,10 @@ def composed(config: str, overrides: Sequence[str]) -> tuple[DictConfig, dict[st
     return cfg, chosen
 
 
-def _compose(
-    command: Command, overrides: Sequence[str], config_dir: Path | None
+def compose_with_choices(
+    command: Command, overrides: Sequence[str], config_dir: Path | None = None
 ) -> tuple[DictConfig, dict[str, str | None]]:
+    """`compose`, and which file each group of configurations comes from."""
     with space(config_dir) as known:
         choices, values = _split_choices([words.as_text_where_needed(word) for word in overrides], known)
         base, _ = composed(command.config, [*known.search, *choices])
@@ -121,7 +122,7 @@ def _split_choices(overrides: list[str], known: Space) -> tuple[list[str], list[
 
 def checked(command: Command, overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
     """`compose`, then refuse missing mandatory values and everything that the constructors would not take."""
-    cfg, chosen = _compose(command, overrides, config_dir)
+    cfg, chosen = compose_with_choices(command, overrides, config_dir)
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         meaning = comments(command.config, chosen).get(missing[0], "")
         raise ValueError(

@@ -1,5 +1,7 @@
 """`facegen COMMAND --help`: the command's own text, then every setting with its default and meaning."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -11,14 +13,15 @@ from facegen.cli.notes import comments
 _MOST_KEY, _MOST_VALUE = 40, 24  # longer ones push their row to the right instead of all of them
 
 
-def help_text(command: Command) -> str:
-    """The help of one command."""
-    with compose.space() as known:
-        cfg, chosen = compose.composed(command.config, [])
+def help_text(command: Command, overrides: Sequence[str] = (), config_dir: Path | None = None) -> str:
+    """The help of one command, with the settings as the overrides leave them (`model=paper256 --help`)."""
+    cfg, chosen = compose.compose_with_choices(command, overrides, config_dir)
+    with compose.space(config_dir) as known:
+        available = known.groups
     groups = [
-        f"  {group}={'|'.join(known.groups[group])}" + (f"  (default: {name})" if name else "")
+        f"  {group}={'|'.join(available[group])}" + (f"  (now {name})" if name else "")
         for group, name in chosen.items()
-        if known.groups.get(group)
+        if available.get(group)
     ]
     notes = comments(command.config, chosen)
     rows = [(key, _shown(value), notes.get(key, "")) for key, value in _leaves(OmegaConf.to_container(cfg))]

@@ -36,6 +36,14 @@ def test_help_shows_defaults_and_remarks(facegen: Facegen) -> None:
     assert "1.0" in row and "psi" in row
 
 
+def test_help_shows_what_a_choice_changes(facegen: Facegen) -> None:
+    assert "data.root " not in facegen("evaluate", "--help")[1]
+    out = facegen("evaluate", "data=folder", "--help")[1]
+    assert "(now folder)" in out
+    row = next(line for line in out.splitlines() if line.strip().startswith("data.root "))
+    assert "???" in row and "folder or zip of images" in row
+
+
 def test_start_needs_no_torch() -> None:
     code = (
         "import sys; from facegen.cli import main; main([]); sys.exit('torch' in sys.modules or 'hydra' in sys.modules)"
