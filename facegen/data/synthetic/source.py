@@ -7,9 +7,11 @@ coefficients belong to, `manifest.json`, and `.masks/` (hidden, so that masks ar
 import fcntl
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -146,5 +148,12 @@ def _make_blocks(root: Path, settings: Settings, num_images: int, workers: int |
 
 
 def _prepare() -> None:
-    """Ctrl-C is for the main process, which cancels what has not begun."""
+    """Ctrl-C is for the main process, which cancels what has not begun; where that was killed, end as well."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
