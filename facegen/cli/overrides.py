@@ -65,7 +65,8 @@ def admit(base: dict[str, Any], word: str, command: str) -> str:
     found, parent, last = _walk(base, key)
     if found:
         default = parent[last]
-        if isinstance(default, str) and value is not None and "${" not in default and _is_scalar(word):
+        is_text = isinstance(default, str) and "${" not in default and value is not None and _is_scalar(word)
+        if is_text and value is not None and not _takes(parent.get("_target_"), last, word):
             return f"{sign}{key}={quote(value)}"  # `name=001` is text, because the default is
         return word
     if sign in ("+", "++") and "." in key and parent is not None:
@@ -80,8 +81,17 @@ def admit(base: dict[str, Any], word: str, command: str) -> str:
 
 
 def _is_scalar(word: str) -> bool:
-    value = OverridesParser.create().parse_override(word).value()
-    return isinstance(value, int | float | bool)
+    return isinstance(_value(word), int | float | bool)
+
+
+def _value(word: str) -> Any:
+    return OverridesParser.create().parse_override(word).value()
+
+
+def _takes(target: Any, name: str, word: str) -> bool:
+    """Whether a constructor takes this number or switch as it is, as `learning_rate: float | "auto"` does."""
+    annotations = schema.annotations(target) if isinstance(target, str) else {}
+    return name in annotations and schema.fits(_value(word), annotations[name])
 
 
 def _walk(node: Any, key: str) -> tuple[bool, Any, str]:

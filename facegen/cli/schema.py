@@ -75,13 +75,13 @@ def _check_call(target: str, node: dict[str, Any], path: str) -> None:
         required = [n for n, p in accepted.items() if p.default is p.empty and n not in given]
         if required and not node.get("_partial_") and not node.get("_args_"):
             raise ValueError(f"{path}.{required[0]} is missing: {target} needs it; add {path}.{required[0]}=VALUE")
-    hints = _annotations(target)
+    hints = annotations(target)
     for key, value in given.items():
         if key in hints and not fits(value, hints[key]):
             raise ValueError(f"{path}.{key}: got {value!r}, expected {describe(hints[key])}")
 
 
-def _annotations(target: str) -> dict[str, Any]:
+def annotations(target: str) -> dict[str, Any]:
     called = get_object(target)
     function = called.__init__ if isinstance(called, type) else called
     try:

@@ -91,7 +91,9 @@ def _numbered(runs: Path, settings: dict[str, Any], resume: Any) -> str:
 def _set_threads(settings: dict[str, Any]) -> None:
     threads = settings["threads"]
     if threads is None:
-        threads = max(len(os.sched_getaffinity(0)) // settings["processes"], 1)
+        from facegen.data.datamodule import available_cpus
+
+        threads = max(available_cpus() // settings["processes"], 1)
     torch.set_num_threads(threads)
 
 

@@ -37,7 +37,7 @@ class FaceDataModule(lightning.LightningDataModule):
         if workers < 0:
             raise ValueError(f"workers must be 0 or more, got {workers}")
         self.recipe, self.batch_size, self.seed, self.check = recipe, batch_size, seed, check
-        self.workers = min(workers, _cpus())
+        self.workers = min(workers, available_cpus())
         self.dataset = FaceDataset(recipe, cache)
         self._checked = False
 
@@ -111,7 +111,7 @@ class FaceDataModule(lightning.LightningDataModule):
 
     def _loader(self, batches: Any) -> DataLoader[FaceBatch]:
         here = getattr(self.trainer, "num_devices", 1)  # training processes that share this machine's CPUs
-        workers = min(self.workers, max(1, _cpus() // here))
+        workers = min(self.workers, max(1, available_cpus() // here))
         return DataLoader(
             self.dataset,
             batch_size=None,
@@ -145,5 +145,5 @@ def prepare_worker(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _cpus() -> int:
+def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

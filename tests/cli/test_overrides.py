@@ -85,3 +85,9 @@ def test_choice_of_a_group(tmp_path: Path) -> None:
     overrides.check_choice("data", "mine", ["folder"], tmp_path)
     with pytest.raises(ValueError, match=r"expected one of: folder, mine; did you mean folder\?"):
         overrides.check_choice("data", "foldr", ["folder"], tmp_path)
+
+
+def test_a_number_where_text_is_the_default_stays_a_number_when_the_constructor_takes_one() -> None:
+    words = ["model.learning_rate=1e-3", "model.r1_gamma=2", "name=001"]
+    cfg = compose.compose(commands()["train"], words)
+    assert cfg.model.learning_rate == 0.001 and cfg.model.r1_gamma == 2 and cfg.name == "001"

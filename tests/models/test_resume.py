@@ -133,8 +133,22 @@ def test_ctrl_c_saves_and_resumes_between_ticks(photos: Path, unbroken: Path, tm
 def test_resume_refuses_another_configuration(photos: Path, unbroken: Path) -> None:
     words = overrides(photos, unbroken.parent, "name=run", "resume=auto", "model.r1_gamma=5.0")
     assert "finetune_from" in train(words, expect=2)
+    words = overrides(photos, unbroken.parent, "name=run", "resume=auto", "data.mirror=false")
+    assert "data=" in train(words, expect=2)
     words = overrides(photos, unbroken.parent, "name=run")
     assert "resume=auto" in train(words, expect=2)
+
+
+def test_finetuning_takes_the_weights_and_nothing_else(photos: Path, unbroken: Path, tmp_path: Path) -> None:
+    words = overrides(photos, tmp_path, "name=fine", f"finetune_from={unbroken}", "total_kimg=0.004", "tick_kimg=0.004")
+    train([*words, "model.learning_rate=1e-30", "model.pl_weight=0.0"])
+    ours, theirs = (read_checkpoint(checkpoint_files(run)[-1]) for run in (tmp_path / "fine", unbroken))
+    assert ours["facegen"]["images_seen"] == 4
+    for name, weights in ours["state_dict"].items():
+        if name.startswith("discriminator."):
+            assert_same(weights, theirs["state_dict"][name], name)
+    words = overrides(photos, tmp_path, "name=wide", f"finetune_from={unbroken}", "model.generator.w_dim=32")
+    assert "does not fit" in train(words, expect=2)
 
 
 def test_two_processes_train_like_one(photos: Path, unbroken: Path, tmp_path: Path) -> None:

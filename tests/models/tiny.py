@@ -62,6 +62,7 @@ def overrides(photos: Path, runs: Path, *more: str) -> list[str]:
         "model.generator.synthesis_kwargs.channel_max": 16,
         "model.discriminator.channel_base": 128,
         "model.discriminator.channel_max": 16,
+        "model.discriminator.epilogue_kwargs.mbstd_group_size": 2,
         "model.r1_interval": 4,
         "model.pl_weight": 2.0,
         "model.augment_p": 0.3,
