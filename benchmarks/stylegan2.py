@@ -1,6 +1,6 @@
 """Seconds per StyleGAN2 training step by phase, with peak memory.
 
-    python benchmarks/stylegan2.py                     64 and 256 pixels, 1 and 2 threads; and the GPU where there is one
+    python benchmarks/stylegan2.py                   64 and 256 pixels, 1 and 2 threads; the GPU where there is one
     python benchmarks/stylegan2.py --sizes 64 --threads 1 --repeats 9
 
 A step is forward, backward and Adam. G+PL and D+R1 have the main loss and the regulariser in one step. Seconds are
