@@ -15,6 +15,8 @@ from facegen.data.dataset import FaceDataset
 from facegen.data.recipe import Recipe
 from facegen.data.sampling import GlobalBatches
 
+SECONDS_TO_SAVE = 120  # after SIGTERM; schedulers kill after 30 to 90
+
 
 class FaceDataModule(lightning.LightningDataModule):
     """Batches of a recipe.
@@ -140,9 +142,14 @@ class FaceDataModule(lightning.LightningDataModule):
 
 
 def prepare_worker(worker: int) -> None:
-    """One thread each, and Ctrl-C left to the training process, which saves before it ends its workers."""
+    """One thread each, and signals left to the training process, which saves before it ends its workers.
+
+    Ctrl-C in a terminal and a scheduler's SIGTERM reach every process of a job. A worker that died of it would end
+    training in the middle of the step; one that ignored SIGTERM for ever could not be ended when it hangs.
+    """
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(SECONDS_TO_SAVE))
 
 
 def available_cpus() -> int:
