@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -63,3 +65,20 @@ def test_samples_do_not_see_each_other():
     together = modulated_conv2d(x, weight, styles, padding=1, up=2)
     apart = torch.cat([modulated_conv2d(x[i : i + 1], weight, styles[i : i + 1], padding=1, up=2) for i in range(3)])
     assert torch.allclose(together, apart, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 32, 8, 6), (3, 16, 7, 5), (20, 16, 4, 4), (1, 24, 16, 3)])
+def test_pointwise_convolution_is_a_convolution_to_second_order(shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator, dtype=torch.float64).to(memory_format=torch.channels_last)
+    w = torch.randn(17, shape[1], 1, 1, generator=generator, dtype=torch.float64)
+    results = []
+    functions: list[Any] = [conv2d_resample, torch.nn.functional.conv2d]
+    for convolve in functions:
+        inputs = [x.clone().requires_grad_(), w.clone().requires_grad_()]
+        y = convolve(*inputs)
+        first = torch.autograd.grad(y.pow(3).sum(), inputs, create_graph=True)
+        second = torch.autograd.grad(torch.stack([g.square().sum() for g in first]).sum(), inputs)
+        results.append([y, *first, *second])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs)
