@@ -1,6 +1,7 @@
 """One unit of work of this machine, right now: figures of noisy machines are compared as quotients of it."""
 
 import statistics
+import sys
 import time
 
 import torch
@@ -18,3 +19,7 @@ def unit_seconds(threads: int, repeats: int = 9) -> float:
             torch.nn.functional.conv2d(images, weight, padding=1).square().mean().backward()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[2:])
+
+
+if __name__ == "__main__":
+    print(unit_seconds(int(sys.argv[1])))

@@ -4,8 +4,9 @@
     python benchmarks/stylegan2.py --sizes 64 --threads 1 --repeats 9
 
 A step is forward, backward and Adam. G+PL and D+R1 have the main loss and the regulariser in one step. Seconds are
-medians; `u` are units of benchmarks/calibration.py, taken before and after every phase. Peak memory is that of the
-process, of which every row of sizes and threads has its own.
+medians; `u` are units of benchmarks/calibration.py, taken before and after every row in a process of their own (in a
+process that has worked before, the allocator is warm and the unit a tenth shorter). Peak memory is that of the process,
+of which every row has its own.
 """
 
 import argparse
@@ -22,7 +23,6 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.calibration import unit_seconds
 from facegen.models import StyleGAN2
 from facegen.models.adversarial import Phase
 
@@ -56,7 +56,7 @@ def build(size: int, precision: str) -> StyleGAN2:
     ).train()
 
 
-def measure(size: int, threads: int, repeats: int, device: str, precision: str, compiled: bool) -> dict[str, Any]:
+def measure(size: int, threads: int, repeats: int, device: str, precision: str, compiled: bool) -> dict[str, float]:
     """Medians of every phase in this process."""
     torch.manual_seed(0)
     torch.set_num_threads(threads)
@@ -67,20 +67,17 @@ def measure(size: int, threads: int, repeats: int, device: str, precision: str, 
     optimizers = model.configure_optimizers()
     real = torch.rand(model.batch_size, 3, size, size, device=device) * 2 - 1
     labels = torch.zeros(model.batch_size, 0, device=device)
-    row: dict[str, Any] = {}
+    row: dict[str, float] = {}
     for phase in PHASES:
         if compiled and phase.regularise:
             continue  # second derivatives do not go through compiled graphs
-        unit = unit_seconds(threads, 5) if device == "cpu" else 0.0
         seconds = []
         for _ in range(repeats + 1):
             start = _now(device)
             model.run_phase(phase, optimizers[phase.network == "discriminator"], real, labels, model.draws())
             model.images_seen += model.batch_size
             seconds.append(_now(device) - start)
-        if device == "cpu":
-            unit = (unit + unit_seconds(threads, 5)) / 2
-        row[phase.name] = {"seconds": statistics.median(seconds[1:]), "unit": unit}
+        row[phase.name] = statistics.median(seconds[1:])
     on_gpu = device == "cuda"
     row["peak"] = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else _peak_rss()
     return row
@@ -96,23 +93,26 @@ def _peak_rss() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def _own_process(arguments: list[str]) -> dict[str, Any]:
+def _own_process(arguments: list[str]) -> dict[str, float]:
     done = subprocess.run([sys.executable, __file__, "--row", *arguments], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _print(title: str, row: dict[str, Any]) -> None:
-    phases = {name: value for name, value in row.items() if name != "peak"}
-    cells = [
-        f"{name} {value['seconds']:.3f} s" + (f" = {value['seconds'] / value['unit']:.2f} u" if value["unit"] else "")
-        for name, value in phases.items()
-    ]
-    total = sum(value["seconds"] for value in phases.values())
-    units = sum(value["seconds"] / value["unit"] for value in phases.values() if value["unit"])
-    print(f"{title:34s} {'  '.join(cells)}  sum {total:.2f} s" + (f" = {units:.1f} u" if units else ""), end="")
-    print(f"  peak {row['peak']:.2f} GiB", flush=True)
+def _unit(threads: int) -> float:
+    """Seconds of one unit, measured by a fresh process."""
+    script = str(Path(__file__).with_name("calibration.py"))
+    return float(subprocess.check_output([sys.executable, script, str(threads)], text=True))
+
+
+def _print(title: str, row: dict[str, float], unit: float) -> None:
+    def cell(seconds: float) -> str:
+        return f"{seconds:.3f} s" + (f" = {seconds / unit:.2f} u" if unit else "")
+
+    phases = {name: seconds for name, seconds in row.items() if name != "peak"}
+    cells = [f"{name} {cell(seconds)}" for name, seconds in phases.items()]
+    print(f"{title:34s} {'  '.join(cells)}  sum {cell(sum(phases.values()))}  peak {row['peak']:.2f} GiB", flush=True)
 
 
 def main() -> None:
@@ -132,14 +132,16 @@ def main() -> None:
     repeats = ["--repeats", str(arguments.repeats)]
     for size in arguments.sizes:
         for threads in arguments.threads:
+            unit = _unit(threads)
             row = _own_process([str(size), str(threads), "cpu", "32-true", "0", *repeats])
-            _print(f"{size} px, batch {CONFIGURATIONS[size]['batch']}, CPU, {threads} threads", row)
+            unit = (unit + _unit(threads)) / 2
+            _print(f"{size} px, batch {CONFIGURATIONS[size]['batch']}, CPU, {threads} threads", row, unit)
         if not torch.cuda.is_available():
             continue
         for precision in ("32-true", "bf16-mixed", "16-mixed"):
             for compiled in (False, True):
                 row = _own_process([str(size), "1", "cuda", precision, str(int(compiled)), *repeats])
-                _print(f"{size} px, GPU, {precision}{', compiled' if compiled else ''}", row)
+                _print(f"{size} px, GPU, {precision}{', compiled' if compiled else ''}", row, 0.0)
     if not torch.cuda.is_available():
         print("no GPU here: bf16, fp16 and compilation were not measured")
 
