@@ -33,9 +33,6 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # The averaged generator is in eval mode on purpose; the other one is between Lightning and PyTorch.
-    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
-    warnings.filterwarnings("ignore", message=".*LeafSpec")
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     settings.pop("experiment", None)
     folder, checkpoint = _place(settings)
@@ -48,6 +45,10 @@ def run(cfg: DictConfig) -> None:
     if settings["finetune_from"] is not None and checkpoint is None:
         _copy_weights(model, str(settings["finetune_from"]))
     trainer = _trainer(settings, folder)
+    # After Lightning's import, which puts its own filters first. The averaged generator is in eval mode on purpose;
+    # the other warning is between Lightning and PyTorch.
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training")
+    warnings.filterwarnings("ignore", message=".*LeafSpec")
     if trainer.is_global_zero:
         _prepare(folder, settings, checkpoint, data, model)
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
