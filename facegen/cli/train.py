@@ -132,10 +132,11 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
     import lightning.pytorch as pl
 
     from facegen.callbacks import AtomicCheckpoints, Checkpoints, SampleGrids, StopAtKimg, Ticks
+    from facegen.cli.pictures import grid_size
     from facegen.models.distributed import AveragedGradients
 
     total, snapshot = settings["total_kimg"], settings["snapshot_kimg"]
-    columns, rows = _grid(settings["grid"])
+    columns, rows = grid_size(settings["grid"], count=64)
     several = settings["processes"] > 1
     strategy: Any = "auto"
     if several:
@@ -160,13 +161,6 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
-
-
-def _grid(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", str(text))
-    if not match:
-        raise ValueError(f"grid: got {text!r}, expected COLUMNSxROWS, e.g. 8x8")
-    return int(match[1]), int(match[2])
 
 
 def _loggers(settings: dict[str, Any], folder: Path) -> list[Any]:
