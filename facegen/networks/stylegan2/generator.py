@@ -119,7 +119,10 @@ class ToRGBLayer(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """All layers of one resolution. The 4x4 block (`in_channels=0`) starts from a learned constant."""
+    """All layers of one resolution. The 4x4 block (`in_channels=0`) starts from a learned constant.
+
+    `up` is the ratio to the resolution of the block before; with 1 the image is not resampled either.
+    """
 
     def __init__(
         self,
@@ -135,13 +138,14 @@ class SynthesisBlock(nn.Module):
         use_fp16: bool = False,
         fp16_channels_last: bool = False,
         fused_modconv_default: bool | Literal["inference_only"] = "inference_only",
+        up: int = 2,
         **layer_kwargs: Any,
     ) -> None:
         super().__init__()
         if architecture not in ("orig", "skip", "resnet"):
             raise ValueError(f"architecture: got {architecture!r}, expected orig, skip or resnet")
         self.in_channels, self.w_dim, self.resolution, self.img_channels = in_channels, w_dim, resolution, img_channels
-        self.is_last, self.architecture, self.use_fp16 = is_last, architecture, use_fp16
+        self.is_last, self.architecture, self.use_fp16, self.up = is_last, architecture, use_fp16, up
         self.fused_modconv_default = fused_modconv_default
         self.half_dtype: torch.dtype | None = None
         self.resample_filter: Tensor
@@ -152,7 +156,7 @@ class SynthesisBlock(nn.Module):
             self.const = nn.Parameter(torch.randn([out_channels, resolution, resolution]))
         else:
             self.conv0 = SynthesisLayer(
-                in_channels, out_channels, w_dim, resolution, up=2, resample_filter=resample_filter, **shared
+                in_channels, out_channels, w_dim, resolution, up=up, resample_filter=resample_filter, **shared
             )
             self.num_conv += 1
         self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, **shared)
@@ -162,7 +166,7 @@ class SynthesisBlock(nn.Module):
             self.num_torgb += 1
         if in_channels != 0 and architecture == "resnet":
             self.skip = Conv2dLayer(
-                in_channels, out_channels, kernel_size=1, bias=False, up=2, resample_filter=resample_filter
+                in_channels, out_channels, kernel_size=1, bias=False, up=up, resample_filter=resample_filter
             )
 
     def compute_dtype(self, device: torch.device, force_fp32: bool) -> torch.dtype:
@@ -208,8 +212,8 @@ class SynthesisBlock(nn.Module):
             else:
                 x = self.conv0(x, next(w), **layer)
                 x = self.conv1(x, next(w), **layer)
-        if img is not None:
-            img = upsample2d(img, self.resample_filter)
+        if img is not None and self.up > 1:
+            img = upsample2d(img, self.resample_filter, up=self.up)
         if self.num_torgb:
             rgb = self.torgb(x, next(w), fused_modconv=fused).to(torch.float32)
             img = rgb if img is None else img + rgb
