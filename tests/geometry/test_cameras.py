@@ -1,90 +1,14 @@
+"""Labels, look-at matrices and random cameras (parity: test_eg3d_cameras.py)."""
+
 import math
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
 
 from facegen.geometry import cameras
-from tests.golden import FIRST_ORDER, assert_close_golden, golden_root, load_json, load_npz
-
-
-def random_labels(count: int, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    h, v = (0.6 + 1.9 * torch.rand(2, count, generator=generator, dtype=torch.float64)).unbind()
-    return cameras.label(cameras.look_at(h, v), cameras.pinhole_intrinsics())
-
-
-@pytest.mark.parity
-def test_look_at_matches_reference(golden: Path) -> None:
-    config, arrays = load_json(golden / "eg3d/cameras.json")["config"], load_npz(golden / "eg3d/cameras.npz")
-    for index, (h, v) in enumerate(zip(config["h"], config["v"], strict=True)):
-        pose = cameras.look_at(h, v, config["look"], config["radius"])
-        assert_close_golden(pose, arrays[f"lookat/{index}"], *FIRST_ORDER, f"lookat/{index}")
-        centred = cameras.look_at(h, v, (0, 0, 0), config["radius"])
-        for name in (f"gaussian_std0/{index}", f"uniform_range0/{index}"):
-            assert_close_golden(centred, arrays[name], *FIRST_ORDER, name)
-
-
-@pytest.mark.parity
-def test_sampled_poses_match_reference(golden: Path) -> None:
-    record, arrays = load_json(golden / "eg3d/cameras.json"), load_npz(golden / "eg3d/cameras.npz")
-    for name in [key.removesuffix("/cam2world") for key in arrays if key.endswith("_rand/cam2world")]:
-        arguments = record[name]["kwargs"]
-        scale = 2 if name.startswith("uniform") else 1
-        shift = -1 if name.startswith("uniform") else 0
-        h, v = (
-            (scale * arrays[f"{name}/draw_{axis}"] + shift) * arguments[f"{direction}_stddev"] + mean
-            for axis, direction, mean in zip("hv", ("horizontal", "vertical"), record[name]["args"], strict=True)
-        )
-        pivot = record["config"]["look"] if name.startswith("lookat") else (0, 0, 0)
-        pose = cameras.look_at(h, v, pivot, arguments["radius"])
-        assert_close_golden(pose, arrays[f"{name}/cam2world"], *FIRST_ORDER, name)
-
-
-@pytest.mark.parity
-def test_other_matrices_match_reference(golden: Path) -> None:
-    config, arrays = load_json(golden / "eg3d/cameras.json")["config"], load_npz(golden / "eg3d/cameras.npz")
-    pose = cameras.camera_to_world(arrays["create_c2w/forward"], arrays["create_c2w/origin"])
-    assert_close_golden(pose, arrays["create_c2w/cam2world"], *FIRST_ORDER, "create_c2w")
-    intrinsics = torch.stack([cameras.fov_intrinsics(float(fov)) for fov in config["fov"]])
-    assert_close_golden(intrinsics, arrays["fov_intrinsics"], *FIRST_ORDER, "fov_intrinsics")
-    for name, h, focal in (
-        ("eg3d_samples_label25", math.pi / 2, cameras.fov_intrinsics(18.837)),
-        ("video_label25", 3.14 / 2, cameras.pinhole_intrinsics()),
-    ):
-        average = cameras.label(cameras.look_at(h, h), focal)
-        assert_close_golden(average, arrays[f"avg_pose/{name}"], *FIRST_ORDER, name)
-
-
-@pytest.mark.parity
-def test_extreme_heights_are_clamped_like_the_reference(golden: Path) -> None:
-    arrays, config = load_npz(golden / "eg3d/cameras.npz"), load_json(golden / "eg3d/cameras.json")["config"]
-    for name, v in (("extreme/v0", 0.0), ("extreme/vpi", math.pi)):
-        x, _, z = arrays[name][0, :3, 3]  # the azimuth is not recorded, the position gives it away
-        pose = cameras.look_at(math.pi - torch.atan2(z, x), v, config["look"], config["radius"])
-        assert_close_golden(pose, arrays[name], *FIRST_ORDER, name)
-
-
-@pytest.mark.parity
-def test_mirror_matches_reference(golden: Path) -> None:
-    arrays = load_npz(golden / "eg3d/cameras.npz")
-    labels = cameras.label(arrays["flip/pose"], cameras.pinhole_intrinsics())
-    flipped, _ = cameras.split_label(cameras.mirror(labels))
-    assert_close_golden(flipped, arrays["flip/flipped"], *FIRST_ORDER, "flip")
-
-
-@pytest.mark.parity
-@pytest.mark.skipif(not (golden_root().parent / "golden3d").exists(), reason="no golden3d beside the reference numbers")
-def test_angles_match_reference(golden: Path) -> None:
-    arrays = load_npz(golden.parent / "golden3d/06_pose_geometry.npz")
-    poses = torch.eye(4, dtype=torch.float64).repeat(len(arrays["position"]), 1, 1)
-    poses[:, :3, 3] = arrays["position"]
-    labels = cameras.label(poses, cameras.pinhole_intrinsics())
-    assert_close_golden(cameras.theta_phi(labels), arrays["theta_phi"], *FIRST_ORDER, "theta_phi")
-    assert_close_golden(cameras.yaw_pitch(labels), arrays["yaw_pitch_hv"], *FIRST_ORDER, "yaw_pitch_hv")
-    radius = arrays["position"].norm(dim=1, keepdim=True)
-    back = cameras.theta_phi_position(arrays["theta_phi"], 1.0) * radius
-    assert_close_golden(back, arrays["theta_phi_back"], *FIRST_ORDER, "theta_phi_back")
+from facegen.geometry.projection import project
+from tests.geometry.helpers import random_labels
 
 
 def test_frontal_camera_sees_the_world_upright() -> None:
@@ -93,24 +17,61 @@ def test_frontal_camera_sees_the_world_upright() -> None:
     torch.testing.assert_close(pose, expected, atol=1e-6, rtol=0)
 
 
-def test_angles_invert_the_look_at_sampler() -> None:
-    labels = random_labels(64)
-    h, v = cameras.yaw_pitch(labels).unbind(-1)
-    torch.testing.assert_close(cameras.label(cameras.look_at(h, v), cameras.pinhole_intrinsics()), labels)
-    torch.testing.assert_close(cameras.theta_phi_position(cameras.theta_phi(labels)), cameras.positions(labels))
-
-
-def test_mirror_reflects_theta_and_keeps_phi() -> None:
-    labels = random_labels(32)
-    theta, phi = cameras.theta_phi(labels).unbind(-1)
-    mirrored_theta, mirrored_phi = cameras.theta_phi(cameras.mirror(labels)).unbind(-1)
-    torch.testing.assert_close(mirrored_theta, math.pi - theta)
-    torch.testing.assert_close(mirrored_phi, phi)
-    torch.testing.assert_close(cameras.mirror(cameras.mirror(labels)), labels)
-
-
 def test_wrong_shapes_are_named() -> None:
     with pytest.raises(ValueError, match=r"got shape \(3, 24\), expected \(N, 25\)"):
         cameras.theta_phi(torch.zeros(3, 24))
     with pytest.raises(ValueError, match=r"got matrices of shapes \(2, 3, 4\)"):
         cameras.label(torch.zeros(2, 3, 4), torch.eye(3))
+
+
+@pytest.mark.parametrize("sampler", [cameras.gaussian, cameras.uniform])
+@pytest.mark.parametrize("pivot", [None, (0.0, 0.1, 0.2)])
+def test_random_cameras_lie_on_the_sphere_and_look_at_the_pivot(sampler, pivot) -> None:
+    poses = sampler(1.4, 1.5, 0.3, 0.2, pivot, 3.0, 50)
+    labels = cameras.label(poses, cameras.pinhole_intrinsics())
+    torch.testing.assert_close(cameras.positions(labels).norm(dim=1), torch.full((50,), 3.0))
+    seen = project(torch.tensor([pivot or (0.0, 0.0, 0.0)]), labels)
+    torch.testing.assert_close(seen, torch.full((50, 1, 2), 0.5), atol=1e-5, rtol=0)
+    assert len(poses.unique(dim=0)) == 50
+
+
+def test_spread_is_what_was_asked_for() -> None:
+    seeded = torch.Generator().manual_seed(0)
+    poses = cameras.gaussian(1.3, 1.6, 0.3, 0.1, count=4000, randn=partial(torch.randn, generator=seeded))
+    h, v = cameras.position_yaw_pitch(poses[:, :3, 3]).unbind(-1)
+    found = torch.stack([h.mean(), h.std(), v.mean(), v.std()])
+    torch.testing.assert_close(found, torch.tensor([1.3, 0.3, 1.6, 0.1]), atol=0.02, rtol=0)
+    poses = cameras.uniform(1.3, 1.6, 0.3, 0.1, count=4000, rand=partial(torch.rand, generator=seeded))
+    h, v = cameras.position_yaw_pitch(poses[:, :3, 3]).unbind(-1)
+    bounds = torch.stack([h.min(), h.max(), v.min(), v.max()])
+    torch.testing.assert_close(bounds, torch.tensor([1.0, 1.6, 1.5, 1.7]), atol=2e-3, rtol=0)
+
+
+def test_a_seed_gives_the_same_cameras() -> None:
+    def draw() -> torch.Tensor:
+        generator = torch.Generator().manual_seed(3)
+        return cameras.gaussian(1.5, 1.5, 1.0, 9.0, count=8, randn=partial(torch.randn, generator=generator))
+
+    assert torch.equal(draw(), draw()) and draw().isfinite().all()
+
+
+def test_cameras_above_the_pole_are_clamped() -> None:
+    below, above = cameras.look_at(1.0, torch.tensor([-1.0, 4.0])), cameras.look_at(1.0, torch.tensor([0.0, math.pi]))
+    assert torch.equal(below, above) and below.isfinite().all()
+
+
+def test_moving_onto_a_sphere_keeps_direction_and_rotation() -> None:
+    poses, _ = cameras.split_label(random_labels(16))
+    poses[:, :3, 3] *= torch.linspace(0.5, 2, 16)[:, None]
+    moved = cameras.onto_sphere(poses, (0, 0.1, 0.2), 2.0)
+    assert torch.equal(moved[:, :3, :3], poses[:, :3, :3])
+    centre = torch.tensor([0, 0.1, 0.2], dtype=torch.float64)
+    before, after = poses[:, :3, 3] - centre, moved[:, :3, 3] - centre
+    torch.testing.assert_close(after, 2 * torch.nn.functional.normalize(before, dim=1))
+
+
+def test_an_orbiting_camera_sees_the_centre_in_the_middle() -> None:
+    poses, _ = cameras.split_label(random_labels(16))
+    labels = cameras.label(cameras.orbit(poses[:, :3, :3], (0.1, 0, 0), 3.0), cameras.pinhole_intrinsics())
+    seen = project(torch.tensor([[0.1, 0.0, 0.0]], dtype=torch.float64), labels)
+    torch.testing.assert_close(seen, torch.full_like(seen, 0.5))
