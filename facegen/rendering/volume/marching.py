@@ -18,7 +18,8 @@ def ray_weights(
     length), weight = alpha times the transmittance of everything before it.
     """
     density = F.softplus((sigma[..., :-1] + sigma[..., 1:]) / 2 - _SHIFT)
-    alpha = -torch.expm1(-density * (depths[..., 1:] - depths[..., :-1]))
+    # Not expm1: what rounds to nothing weighs nothing, so that rays through empty space end at the far limit.
+    alpha = 1 - torch.exp(-density * (depths[..., 1:] - depths[..., :-1]))
     transmittance = torch.cumprod(1 - alpha[..., :-1] + _MIN_TRANSMITTANCE, dim=-1)
     return alpha * F.pad(transmittance, (1, 0), value=1.0)
 
