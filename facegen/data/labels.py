@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from facegen.data.problems import Problem
+from facegen.geometry.camera_checks import check_labels
+from facegen.geometry.constants import LABEL_SIZE
 
-CAMERA_SIZE = 25
+CAMERA_SIZE = LABEL_SIZE
 CAMERA_TYPE = pa.list_(pa.float32(), CAMERA_SIZE)
 LABELS_FILE = "dataset.json"
-ROTATION_TOLERANCE = 1e-2  # published labels are rounded; a transposed or scaled matrix is off by far more
+IMPLAUSIBLE = "implausible camera"  # kind of problem: the label can be used, but not by EG3D
 
 
 class Labels(NamedTuple):
@@ -27,7 +30,7 @@ def read_labels(text: bytes, names: Sequence[str]) -> Labels | None:
     """Parse `dataset.json` for the images of the given names (relative to the file, with suffix).
 
     Returns None for `{"labels": null}`. Nothing is raised: a label that cannot be used is null in the column and
-    named in the problems.
+    named in the problems; a camera that does not see the face stays, and is named too.
     """
     try:
         content = json.loads(text)
@@ -48,23 +51,32 @@ def read_labels(text: bytes, names: Sequence[str]) -> Labels | None:
 
 
 def camera_problem(values: Any) -> str | None:
-    """What is wrong with one camera label, in words; None for 16 pose and 9 intrinsic numbers that fit together."""
+    """What is wrong with one camera label, in words; None for one that sees a face as EG3D's labels do."""
+    if reason := _no_numbers(values):
+        return reason
+    findings = check_labels(_table([values]))
+    return findings.malformed.get(0) or findings.implausible.get(0)
+
+
+def _no_numbers(values: Any) -> str | None:
+    """Why a value is not a row of 25 numbers."""
     if not isinstance(values, list | tuple | np.ndarray):
         return f"expected {CAMERA_SIZE} numbers, got {type(values).__name__}"
     if len(values) != CAMERA_SIZE:
         return f"expected {CAMERA_SIZE} numbers (16 pose, 9 intrinsics), got {len(values)}"
     if not all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values):
-        return "not all of the 25 values are numbers"
-    numbers = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(numbers).all():
-        return "contains NaN or infinity"
-    rotation, focal = numbers[:16].reshape(4, 4)[:3, :3], numbers[[16, 20]]
-    if np.abs(numbers[12:16] - (0, 0, 0, 1)).max() > ROTATION_TOLERANCE:
-        return "numbers 13 to 16 are not 0 0 0 1 (is it a row-major camera-to-world matrix?)"
-    skewed = np.abs(rotation @ rotation.T - np.eye(3)).max() > ROTATION_TOLERANCE
-    if skewed or np.linalg.det(rotation) < 0:
-        return "the 3x3 part of the pose is not a rotation"
-    return "focal lengths must be positive" if focal.min() <= 0 else None
+        return f"not all of the {CAMERA_SIZE} values are numbers"
+    try:
+        _table([values])
+    except OverflowError:
+        return "contains a number that is too large"
+    return None
+
+
+def _table(rows: Sequence[Any]) -> NDArray[np.float32]:
+    """Rows of numbers as they are stored; those beyond single precision become infinite, which the checks name."""
+    with np.errstate(over="ignore"):
+        return np.array(rows, dtype=np.float64).reshape(-1, CAMERA_SIZE).astype(np.float32)
 
 
 def _collect(entries: Any, places: dict[str, int]) -> tuple[dict[int, Any], list[Problem]]:
@@ -93,14 +105,18 @@ def _collect(entries: Any, places: dict[str, int]) -> tuple[dict[int, Any], list
 
 
 def _cameras(found: dict[int, Any], names: Sequence[str]) -> tuple[pa.Array, list[Problem]]:
-    table = np.zeros((len(names), CAMERA_SIZE), dtype=np.float32)
-    missing = np.ones(len(names), dtype=bool)
-    problems = []
-    for place, values in found.items():
-        if reason := camera_problem(values):
-            problems.append(Problem("malformed label", names[place], reason))
-        else:
-            table[place], missing[place] = values, False
+    """The column of cameras; malformed ones are null, implausible ones are kept."""
+    reasons = {place: reason for place, values in found.items() if (reason := _no_numbers(values))}
+    places = [place for place in found if place not in reasons]
+    cameras = _table([found[place] for place in places])
+    findings = check_labels(cameras)
+    reasons |= {places[row]: reason for row, reason in findings.malformed.items()}
+    problems = [Problem("malformed label", names[place], reasons[place]) for place in found if place in reasons]
+    problems += [Problem(IMPLAUSIBLE, names[places[row]], reason) for row, reason in findings.implausible.items()]
+    table, missing = np.zeros((len(names), CAMERA_SIZE), dtype=np.float32), np.ones(len(names), dtype=bool)
+    good = np.delete(np.arange(len(places)), list(findings.malformed))
+    rows = np.array(places, dtype=np.int64)[good]
+    table[rows], missing[rows] = cameras[good], False
     return pa.FixedSizeListArray.from_arrays(pa.array(table.ravel()), CAMERA_SIZE, mask=pa.array(missing)), problems
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from facegen.checkpoint import atomic_write
 from facegen.data.check import usual_size
 from facegen.data.inspection import Inspection, inspect_all
-from facegen.data.labels import LABELS_FILE
+from facegen.data.labels import IMPLAUSIBLE, LABELS_FILE
 from facegen.data.problems import Problem
 from facegen.data.reader import ImageReader
 from facegen.data.sources import Source, open_source
@@ -70,7 +70,7 @@ def validate(root: str | Path, resolution: int | None = None, labels: bool | Non
     reader = ImageReader.of(source.rows)
     inspections = list(tqdm(_inspect(reader, workers), "decoding", len(reader), unit="image", leave=False))
     problems = [problem for problem in indexed if problem.kind == "index out of date"]
-    problems += [p for p in source.problems if labels is not False or "label" not in p.kind]
+    problems += [p for p in source.problems if labels is not False or not _about_labels(p)]
     problems += _missing_labels(source, labels)
     problems += [
         Problem(found.kind, reader.where(row), found.detail) for row, found in enumerate(inspections) if found.kind
@@ -104,6 +104,10 @@ def _inspect(reader: ImageReader, workers: int) -> Iterator[Inspection]:
                 yield from inspections
     except BrokenProcessPool as error:
         raise OSError("a decoding process was killed (out of memory?); try again with workers=0") from error
+
+
+def _about_labels(problem: Problem) -> bool:
+    return problem.kind == IMPLAUSIBLE or "label" in problem.kind
 
 
 def _missing_labels(source: Source, labels: bool | None) -> list[Problem]:

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegen.data.labels import CAMERA_SIZE, Labels, camera_problem, read_labels
+from facegen.data.labels import CAMERA_SIZE, IMPLAUSIBLE, Labels, camera_problem, read_labels
 from tests.data.helpers import camera
 
 NAMES = [f"00000/{number}.png" for number in range(4)]
@@ -52,6 +52,7 @@ BAD = [
     ("x" * 25, "got str"),
     ({"a": 1}, "got dict"),
     (["1"] * 25, "not all"),
+    ([10**400] * 25, "too large"),
     ([True] * 25, "not all"),
     ([*camera(0)[:3], NAN, *camera(0)[4:]], "NaN"),
     ([*camera(0)[:24], INFINITE], "NaN or infinity"),
@@ -69,6 +70,16 @@ def test_malformed_cameras_are_named_and_null(label: Any, reason: str) -> None:
     (problem,) = labels.problems
     assert (problem.kind, problem.id) == ("malformed label", NAMES[3]) and reason in problem.detail
     assert labels.column.is_null().to_pylist() == [False, False, False, True]
+
+
+def test_implausible_cameras_are_named_and_kept() -> None:
+    opengl = (np.array(camera(3)) * ([1, -1, -1, 1] * 4 + [1] * 9)).tolist()
+    labels = parse([good()[0], [NAMES[1], opengl], good()[2], [NAMES[3], [0.0] * 25]])
+    found = {(problem.kind, problem.id): problem.detail for problem in labels.problems}
+    assert found.keys() == {("malformed label", NAMES[3]), (IMPLAUSIBLE, NAMES[1])}
+    assert "OpenGL" in found[IMPLAUSIBLE, NAMES[1]] and camera_problem(opengl) == found[IMPLAUSIBLE, NAMES[1]]
+    assert labels.column.is_null().to_pylist() == [False, False, False, True]
+    np.testing.assert_allclose(labels.column[1].as_py(), opengl, rtol=1e-6, atol=1e-6)
 
 
 def test_good_cameras_pass() -> None:

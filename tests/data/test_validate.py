@@ -108,6 +108,20 @@ def test_labels(labelled: Path, folder: Path, set_labels: Callable) -> None:
     assert "malformed labels" in validate(labelled).counts()
 
 
+def test_cameras_that_do_not_see_the_face(labelled: Path, set_labels: Callable) -> None:
+    def change(labels: list) -> list:
+        pixels = [*camera(0)[:16], 2985.29, 0, 512, 0, 2985.29, 512, 0, 0, 1]
+        return [[labels[0][0], pixels], *labels[1:]]
+
+    set_labels(labelled, change)
+    report = validate(labelled)
+    (problem,) = report.problems
+    assert (problem.kind, problem.id) == ("implausible camera", "00000/img00000000.png") and "pixels?" in problem.detail
+    assert report.labels == 6
+    assert validate(labelled, labels=False).clean
+    assert Recipe(labelled, labels=True).c_dim == 25
+
+
 def test_duplicate_ids_and_old_indices(folder: Path) -> None:
     build_index(folder)
     Image.fromarray(noise(16, 77)).save(folder / "new.png")
