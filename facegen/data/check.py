@@ -1,5 +1,6 @@
 """The cheap look at a recipe before training: listing, labels and headers, no pixels."""
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 
@@ -8,21 +9,37 @@ import pyarrow as pa
 
 from facegen.data.headers import ImageHeader, unusual
 from facegen.data.index import read_headers
+from facegen.data.labels import IMPLAUSIBLE
 from facegen.data.problems import Problem, summarise
 from facegen.data.reader import ImageReader
 from facegen.data.recipe import Recipe
+from facegen.geometry.camera_checks import check_labels
 
 BEFORE_TRAINING = ("duplicate id", "index out of date")  # label problems stop a recipe that needs labels earlier
 
 
 def quick_check(recipe: Recipe) -> None:
-    """Raise one ValueError that names the first problems of a recipe's images, how many there are, and what to do."""
+    """Raise one ValueError that names the first problems of a recipe's images, how many there are, and what to do.
+
+    Cameras that do not see the face are a warning: a generator that takes a camera as a mere name trains with them.
+    """
     problems = [problem for source in recipe.sources for problem in source.problems if problem.kind in BEFORE_TRAINING]
     problems += header_problems(recipe)
     if problems:
         roots = ",".join(str(source.root) for source in recipe.sources)
         where = roots if len(recipe.sources) == 1 else f"[{roots}]"
         raise ValueError(f"{summarise(problems)}. See all: facegen data validate root={where}")
+    if cameras := camera_problems(recipe):
+        warnings.warn(f"{summarise(cameras, 1)}. EG3D cannot learn from such labels", stacklevel=2)
+
+
+def camera_problems(recipe: Recipe) -> list[Problem]:
+    """Cameras of a recipe, as far as it uses labels, that do not see the face as EG3D's do."""
+    if "camera" not in recipe.rows.column_names or not recipe.labels:
+        return []
+    ids = recipe.rows["id"]
+    found = check_labels(recipe.label_table).implausible
+    return [Problem(IMPLAUSIBLE, ids[row].as_py(), reason) for row, reason in found.items()]
 
 
 def header_problems(recipe: Recipe) -> list[Problem]:
