@@ -1,0 +1,79 @@
+"""Tri-planes: which coordinates a plane sees, and where it ends."""
+
+import pytest
+import torch
+
+from facegen.rendering.volume import PLANE_AXES, plane_axes, project_onto_planes, sample_planes, sample_triplane
+
+LETTERS = "xyz"
+
+
+@pytest.mark.parametrize("name", PLANE_AXES)
+def test_names_are_the_projections(name):
+    points = torch.randn(2, 7, 3)
+    projected = project_onto_planes(plane_axes(name), points)
+    for plane, letters in enumerate(name.split("_")):
+        expected = points[..., [LETTERS.index(letter) for letter in letters]]
+        torch.testing.assert_close(projected[:, plane], expected)
+
+
+def test_an_unknown_name():
+    with pytest.raises(ValueError, match=r"got 'xy_yz_zx', expected xy_xz_zx .* or xy_xz_zy"):
+        plane_axes("xy_yz_zx")
+
+
+@pytest.mark.parametrize("name", PLANE_AXES)
+@pytest.mark.parametrize("box_warp", [1.0, 1.6])
+def test_the_first_coordinate_runs_along_the_width(name, box_warp):
+    """Planes that hold their own pixels' places give back where a point falls."""
+    columns, rows = (torch.arange(size) + 0.5 for size in (8, 16))
+    u, v = torch.meshgrid(columns / 4 - 1, rows / 8 - 1, indexing="xy")
+    planes = torch.stack([u, v]).expand(1, 3, 2, 16, 8)
+    points = (torch.rand(1, 50, 3) - 0.5) * (0.8 * box_warp)  # bilinear samples are exact away from the border
+    found = sample_planes(planes, points, plane_axes(name), box_warp)
+    torch.testing.assert_close(found, project_onto_planes(plane_axes(name), points) * (2 / box_warp), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", PLANE_AXES)
+def test_nothing_outside_the_box(name):
+    planes = torch.ones(1, 3, 4, 16, 16)
+    inside = torch.tensor([[[0.0, 0.0, 0.0], [0.4, -0.4, 0.4]]])
+    axes = plane_axes(name)
+    torch.testing.assert_close(sample_triplane(planes, inside, axes, 1.0), torch.ones(1, 2, 4))
+    outside = torch.tensor([[[0.6, 0.6, 0.6], [-0.6, 0.6, 0.6], [3.0, 3.0, 3.0]]])
+    assert not sample_triplane(planes, outside, axes, 1.0).any()
+    torch.testing.assert_close(sample_triplane(planes, outside[:, :2], axes, 1.6), torch.ones(1, 2, 4))
+
+
+def test_only_the_corrected_axes_tell_y_and_z_apart():
+    """The released weights' third plane is the second one transposed: no plane has both y and z."""
+    planes = torch.randn(1, 3, 4, 8, 8)
+    points = torch.rand(1, 20, 3) - 0.5
+    released, corrected = (sample_planes(planes, points, plane_axes(name), 1.0) for name in ("xy_xz_zx", "xy_xz_zy"))
+    torch.testing.assert_close(released[:, :2], corrected[:, :2])
+    twin = torch.stack([planes[:, 1], planes[:, 1].mT], dim=1)
+    both = sample_planes(twin, points, plane_axes("xy_xz_zx")[1:], 1.0)
+    torch.testing.assert_close(both[:, 0], both[:, 1])
+    moved = points + torch.tensor([0.0, 0.1, 0.0])
+    again = [sample_planes(planes, moved, plane_axes(name), 1.0)[:, 2] for name in ("xy_xz_zx", "xy_xz_zy")]
+    torch.testing.assert_close(again[0], released[:, 2])
+    assert (again[1] - corrected[:, 2]).abs().max() > 0.01
+
+
+def test_gradients_against_finite_differences():
+    generator = torch.Generator().manual_seed(1)
+    planes = torch.randn(2, 3, 3, 6, 5, generator=generator).requires_grad_()
+    points = ((torch.rand(2, 9, 3, generator=generator) - 0.5) * 1.2).requires_grad_()
+    upstream = torch.randn(2, 9, 3, generator=generator)
+
+    def scalar(planes: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        return (sample_triplane(planes, points, plane_axes("xy_xz_zy"), 1.0) * upstream).sum().double()
+
+    grads = torch.autograd.grad(scalar(planes, points), [planes, points])
+    for index, (value, grad) in enumerate(zip((planes, points), grads, strict=True)):
+        direction = torch.randn(value.shape, generator=generator)
+        moved = [[planes.detach(), points.detach()] for _ in range(2)]
+        for sign, arguments in zip((1, -1), moved, strict=True):
+            arguments[index] = arguments[index] + sign * 1e-3 * direction
+        difference = (scalar(*moved[0]) - scalar(*moved[1])) / 2e-3
+        torch.testing.assert_close((grad * direction).sum().item(), difference.item(), rtol=2e-2, atol=2e-3)
