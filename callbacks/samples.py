@@ -1,4 +1,4 @@
-"""Fixed-seed sample grids, and the real images to compare them with."""
+"""Fixed-seed sample grids, and the real images to compare them with; for generators with geometry, depths as well."""
 
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,18 @@ class SampleGrids(pl.Callback):
 
     @torch.no_grad()
     def _draw(self, trainer: pl.Trainer, module: Any) -> None:
-        generator = module.generator_ema
         count = self.columns * self.rows
-        z = torch.randn([count, generator.z_dim], generator=torch.Generator().manual_seed(module.seed))
+        random = torch.Generator(module.device).manual_seed(module.seed)
+        z = torch.randn([count, module.generator_ema.z_dim], generator=torch.Generator().manual_seed(module.seed))
         parts = [
-            to_uint8(generator(a.to(module.device), c.to(module.device), noise_mode="const")).cpu()
+            _look(module.generator_ema, a.to(module.device), c.to(module.device), random)
             for a, c in zip(z.split(16), self._labels.split(16), strict=True)
         ]
-        path = self.folder / "samples" / f"{module.images_seen / 1000:09.3f}.png"
-        self._publish(trainer, "samples", save_png(tile(torch.cat(parts), self.columns), path), module.images_seen)
+        stem = self.folder / "samples" / f"{module.images_seen / 1000:09.3f}"
+        for name, pictures in zip(("samples", "depths"), zip(*parts, strict=True), strict=False):
+            suffix = "" if name == "samples" else f"_{name}"
+            path = save_png(tile(to_uint8(torch.cat(pictures)).cpu(), self.columns), Path(f"{stem}{suffix}.png"))
+            self._publish(trainer, name, path, module.images_seen)
 
     @staticmethod
     def _publish(trainer: pl.Trainer, name: str, path: Path, step: int) -> None:
@@ -60,3 +63,26 @@ class SampleGrids(pl.Callback):
                 logger.log_image(key=name, images=[str(path)], step=step)  # type: ignore[attr-defined]
             elif hasattr(experiment, "add_image"):
                 experiment.add_image(name, np.asarray(Image.open(path)), step, dataformats="HWC")
+
+
+def _look(generator: Any, z: torch.Tensor, c: torch.Tensor, random: torch.Generator) -> list[torch.Tensor]:
+    """Images (N, 3, R, R) of latents and labels and, where there is geometry, distances: near is bright."""
+    if not hasattr(generator, "planes"):
+        return [generator(z, c, noise_mode="const")]
+
+    def rand(shape: list[int], device: Any = None) -> torch.Tensor:
+        return torch.rand(shape, generator=random, device=device)
+
+    out = generator(z, c, noise_mode="const", rand=rand)
+    options = generator.options
+    near, far = (
+        (out.image_depth.min(), out.image_depth.max())
+        if options.ray_start == "auto"
+        else (
+            options.ray_start,
+            options.ray_end,
+        )
+    )
+    depth = 1 - 2 * (out.image_depth - near) / (far - near)
+    side = out.image.shape[-1]
+    return [out.image, torch.nn.functional.interpolate(depth, side).expand(-1, 3, -1, -1)]

@@ -1,5 +1,14 @@
 """Losses: plain functions over tensors and networks."""
 
 from facegen.losses.adversarial import discriminator_loss, generator_loss, path_length, path_length_penalty, r1_penalty
+from facegen.losses.density import density_monotonicity, density_smoothness
 
-__all__ = ["discriminator_loss", "generator_loss", "path_length", "path_length_penalty", "r1_penalty"]
+__all__ = [
+    "density_monotonicity",
+    "density_smoothness",
+    "discriminator_loss",
+    "generator_loss",
+    "path_length",
+    "path_length_penalty",
+    "r1_penalty",
+]

@@ -1,5 +1,7 @@
 """The non-saturating GAN loss and its two regularisers (Goodfellow 2014; Mescheder 2018; Karras 2020)."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,14 +26,16 @@ def discriminator_loss(real_logits: Tensor | None = None, fake_logits: Tensor | 
     return terms[0] if len(terms) == 1 else terms[0] + terms[1]
 
 
-def r1_penalty(images: Tensor, logits: Tensor) -> Tensor:
+def r1_penalty(images: Tensor | Sequence[Tensor], logits: Tensor) -> Tensor:
     """Squared gradient norm of the discriminator at real images, per sample (Mescheder et al. 2018, equation 9).
 
-    images: (N, C, H, W) that require a gradient; logits: (N, 1) computed from them. Returns (N,).
+    images: (N, C, H, W) that require a gradient, or several that the discriminator sees together; logits: (N, 1)
+    computed from them. Returns (N,).
     """
+    inputs = [images] if isinstance(images, Tensor) else list(images)
     with input_gradients_only():
-        (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient.square().sum(dim=[1, 2, 3])
+        gradients = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
+    return torch.stack([gradient.square().sum(dim=[1, 2, 3]) for gradient in gradients]).sum(dim=0)
 
 
 def path_length(images: Tensor, ws: Tensor, noise: Tensor) -> Tensor:

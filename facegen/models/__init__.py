@@ -1,6 +1,7 @@
 """LightningModules: networks, losses and optimisers joined."""
 
 from facegen.models.adversarial import AdversarialTraining, TrainingDiverged
+from facegen.models.eg3d import EG3D
 from facegen.models.stylegan2 import StyleGAN2
 
-__all__ = ["AdversarialTraining", "StyleGAN2", "TrainingDiverged"]
+__all__ = ["EG3D", "AdversarialTraining", "StyleGAN2", "TrainingDiverged"]

@@ -1,11 +1,11 @@
 """What every GAN here trains with: phases, lazy regularisation, ADA, EMA, guarded gradients, a clock in images.
 
-A model gives its losses (`generator_phase`, `discriminator_phase`); this module runs them. Manual optimisation under
-Lightning, since two networks alternate; the clock is `images_seen`, never Lightning's `global_step`.
+A model says how samples are made, seen and regularised; this module has the losses and the steps. Manual optimisation
+under Lightning, since two networks alternate; the clock is `images_seen`, never Lightning's `global_step`.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import lightning.pytorch as pl
@@ -14,12 +14,15 @@ from torch import Tensor, nn
 
 from facegen.checkpoint import network_config
 from facegen.data.batch import FaceBatch
+from facegen.losses import discriminator_loss, generator_loss, r1_penalty
 from facegen.models.distributed import average_gradients, mean_over_processes, sum_over_processes, world
 from facegen.models.draws import Draws
 from facegen.models.statistics import RunningMeans
-from facegen.networks.ada import AdaController, AugmentPipe
+from facegen.networks.ada import AUGMENT_PRESETS, AdaController, AugmentPipe
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Augment = Literal["ada", "fixed", "none"]
+Auto = Literal["auto"]
 HALF_DTYPES: dict[str, torch.dtype] = {
     "32-true": torch.float32,
     "bf16-mixed": torch.bfloat16,
@@ -75,6 +78,19 @@ def update_ema(average: nn.Module, network: nn.Module, beta: float) -> None:
         slow.copy_(fast)
 
 
+def augment_pipe(augment: Augment, preset: str, p: float) -> AugmentPipe | None:
+    """The augmentations of a preset at strength `p`, or None; ValueError for unknown names."""
+    if augment not in ("ada", "fixed", "none"):
+        raise ValueError(f"augment: got {augment!r}, expected ada, fixed or none")
+    if preset not in AUGMENT_PRESETS:
+        raise ValueError(f"augment_set: got {preset!r}, expected one of {', '.join(AUGMENT_PRESETS)}")
+    if augment == "none":
+        return None
+    pipe = AugmentPipe(**AUGMENT_PRESETS[preset])
+    pipe.p.fill_(p)
+    return pipe
+
+
 def to_float(images: Tensor) -> Tensor:
     """uint8 [0, 255] to float32 [-1, 1]; floats pass unchanged."""
     return images.to(torch.float32) / 127.5 - 1 if images.dtype == torch.uint8 else images
@@ -90,6 +106,8 @@ class AdversarialTraining(pl.LightningModule):
         *,
         batch_size: int,
         learning_rate: tuple[float, float],
+        r1_gamma: float,
+        style_mixing_prob: float = 0.0,
         betas: tuple[float, float] = (0.0, 0.99),
         generator_interval: int | None = 4,
         discriminator_interval: int | None = 16,
@@ -110,10 +128,11 @@ class AdversarialTraining(pl.LightningModule):
         self.augment = augment.train().requires_grad_(False) if augment is not None else None
         self.ada = ada
         self.batch_size, self.micro_batch, self.seed = batch_size, micro_batch, seed
-        self.learning_rate, self.betas = learning_rate, betas
+        self.learning_rate, self.betas, self.r1_gamma = learning_rate, betas, r1_gamma
         self.generator_interval, self.discriminator_interval = generator_interval, discriminator_interval
         self.ema_kimg, self.ema_rampup = ema_kimg, ema_rampup
-        self.max_nonfinite = max_nonfinite
+        self.style_mixing_prob, self.max_nonfinite = style_mixing_prob, max_nonfinite
+        self.noise_mode: Literal["random", "const", "none"] = "random"
         self.phases = [*phases("generator", generator_interval), *phases("discriminator", discriminator_interval)]
         self.images_seen = 0
         self.nonfinite_steps = 0
@@ -124,15 +143,74 @@ class AdversarialTraining(pl.LightningModule):
 
     # What a model defines --------------------------------------------------------------------------------------
 
+    def synthesize(self, z: Tensor, labels: Tensor, draws: Draws, track: bool) -> tuple[Any, Tensor]:
+        """What the discriminator is to see of latents (N, z_dim) and drawn labels, and the labels it sees beside.
+
+        `track`: the sample is for the discriminator's phase.
+        """
+        raise TypeError(f"{type(self).__name__} defines no synthesize")
+
+    def real_inputs(self, real: Tensor) -> Sequence[Tensor]:
+        """The tensors that the discriminator sees of real images in [-1, 1]."""
+        return [real]
+
+    def discriminate(self, inputs: Sequence[Tensor], labels: Tensor, draws: Draws) -> Tensor:
+        """Logits (N, 1) of augmented inputs: those of `synthesize` or `real_inputs`."""
+        raise TypeError(f"{type(self).__name__} defines no discriminate")
+
+    def regulariser(self, z: Tensor, labels: Tensor, draws: Draws) -> Tensor:
+        """The generator's regularising loss, a scalar."""
+        raise TypeError(f"{type(self).__name__} defines no regulariser")
+
+    # The losses of every GAN here --------------------------------------------------------------------------------
+
     def generator_phase(self, phase: Phase, batch: int, labels: Tensor, draws: Draws) -> None:
-        """Back-propagate the generator's terms for `batch` samples conditioned on `labels` (N, c_dim)."""
-        raise TypeError(f"{type(self).__name__} defines no generator_phase")
+        """Fool the discriminator with `batch` samples of drawn `labels`; back-propagate the regulariser."""
+        z = draws.randn([batch, self.generator.z_dim])
+        if phase.main:
+            images, seen = self.synthesize(z, labels, draws, track=False)
+            logits = self.discriminate(images, seen, draws)
+            loss = generator_loss(logits)
+            self.report("loss/scores/fake", logits)
+            self.report("loss/signs/fake", logits.sign())
+            self.report("loss/G/loss", loss)
+            loss.mean().mul(phase.interval).backward()
+        if phase.regularise:
+            self.regulariser(z, labels, draws).mul(phase.interval).backward()
 
     def discriminator_phase(
         self, phase: Phase, real: Tensor, real_labels: Tensor, fake_labels: Tensor, draws: Draws
     ) -> None:
-        """Back-propagate the discriminator's terms for real images in [-1, 1]."""
-        raise TypeError(f"{type(self).__name__} defines no discriminator_phase")
+        """Tell real images from generated ones; keep the gradient at real images small."""
+        loss_fake: Tensor | float = 0.0
+        if phase.main:
+            z = draws.randn([len(real), self.generator.z_dim])
+            with torch.no_grad():
+                images, seen = self.synthesize(z, fake_labels, draws, track=True)
+            logits = self.discriminate(images, seen, draws)
+            loss_fake = discriminator_loss(fake_logits=logits)
+            self.report("loss/scores/fake", logits)
+            self.report("loss/signs/fake", logits.sign())
+            loss_fake.mean().mul(phase.interval).backward()
+            loss_fake = loss_fake.detach()
+
+        inputs = [tensor.detach().requires_grad_(phase.regularise) for tensor in self.real_inputs(real)]
+        logits = self.discriminate(inputs, real_labels, draws)
+        self.report("loss/scores/real", logits)
+        self.report("loss/signs/real", logits.sign())
+        if self.ada is not None:
+            self.ada.observe(logits)
+        total = logits.new_zeros([])
+        if phase.main:
+            loss_real = discriminator_loss(real_logits=logits)
+            self.report("loss/D/loss", loss_fake + loss_real)
+            total = total + loss_real.mean()
+        if phase.regularise:
+            penalty = r1_penalty(inputs, logits)
+            self.report("loss/r1_penalty", penalty)
+            self.report("loss/D/reg", penalty * (self.r1_gamma / 2))
+            total = total + penalty.mul(self.r1_gamma / 2).mean()
+        total.mul(phase.interval).backward()
 
     def configuration(self) -> dict[str, Any]:
         """What a resumed run must share with the run that it continues."""
@@ -142,6 +220,9 @@ class AdversarialTraining(pl.LightningModule):
             "discriminator": network_config(self.discriminator),
             "batch_size": self.batch_size,
             "seed": self.seed,
+            "r1_gamma": self.r1_gamma,
+            "style_mixing_prob": self.style_mixing_prob,
+            "augmented": self.augment is not None,
             "learning_rate": list(self.learning_rate),
             "generator_interval": self.generator_interval,
             "discriminator_interval": self.discriminator_interval,
@@ -233,6 +314,18 @@ class AdversarialTraining(pl.LightningModule):
         """Images as the discriminator sees them."""
         return images if self.augment is None else self.augment(images, rand=draws.rand, randn=draws.randn)
 
+    def mixed(self, ws: Tensor, labels: Tensor, draws: Draws) -> Tensor:
+        """ws (N, num_ws, w_dim) of which the last layers sometimes have another style (Karras et al. 2019, 3.1)."""
+        if self.style_mixing_prob == 0:
+            return ws
+        cutoff = draws.cutoff(1, ws.shape[1])
+        chosen = draws.chance() < self.style_mixing_prob
+        z = draws.randn([len(ws), self.generator.z_dim])
+        if not chosen:
+            return ws
+        other = self.generator.mapping(z, labels, update_w_avg=False)
+        return torch.cat([ws[:, :cutoff], other[:, cutoff:]], dim=1)
+
     def sample_labels(self, count: int, draws: Draws) -> Tensor:
         """Labels of random training images, for generated ones (count, c_dim)."""
         if self._label_pool is None:
@@ -243,9 +336,14 @@ class AdversarialTraining(pl.LightningModule):
         """Add values to the figures of the current tick."""
         self.statistics.add(name, values)
 
+    @property
+    def mapping(self) -> Any:
+        """The mapping network, which keeps the average w."""
+        return self.generator.mapping
+
     def track_w(self, ws: Tensor) -> None:
         """Update the generator's average w from the whole batch of all processes."""
-        self.generator.mapping.track(mean_over_processes(ws[:, 0].detach().mean(dim=0)))
+        self.mapping.track(mean_over_processes(ws[:, 0].detach().mean(dim=0)))
 
     # Start, save, restore --------------------------------------------------------------------------------------
 

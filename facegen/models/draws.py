@@ -41,6 +41,11 @@ class Draws:
         whole = [count * self.world_size]
         return self._deal(torch.randint(high, whole, generator=self._generator, device=self.device))
 
+    def neighbours(self, high: int, count: int) -> tuple[Tensor, Tensor]:
+        """Like `indices`, with those of the samples one place earlier in the batch of all processes."""
+        whole = torch.randint(high, [count * self.world_size], generator=self._generator, device=self.device)
+        return self._deal(whole), self._deal(whole.roll(1))
+
     def cutoff(self, low: int, high: int) -> int:
         """One integer in [low, high), the same in all processes."""
         return int(torch.randint(low, high, [], generator=self._shared))

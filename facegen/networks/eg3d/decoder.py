@@ -1,5 +1,7 @@
 """From features of the planes to colour features and raw density."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -13,11 +15,23 @@ _STRETCH = 0.001  # colours reach 0 and 1 with finite weights (mip-NeRF, Barron 
 
 
 class Softplus(nn.Module):
-    """`log(1 + exp(x))` from vectorised operations: on a CPU PyTorch's own is four times slower."""
+    """`log(1 + exp(x))`. On a CPU from vectorised operations, which PyTorch's own (seven times slower) is not."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape."""
-        return F.relu(x) + torch.log1p(torch.exp(-x.abs()))
+        return F.softplus(x) if x.is_cuda else _Softplus.apply(x)  # type: ignore[return-value]
+
+
+class _Softplus(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.abs().neg_().exp_().log1p_().add_(x.relu())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradients[0] * torch.sigmoid(x)
 
 
 class OSGDecoder(nn.Module):

@@ -282,7 +282,7 @@ class SynthesisNetwork(nn.Module):
             x, img = block(x, img, ws[:, start : start + block.num_conv + block.num_torgb], **block_kwargs)
             start += block.num_conv
         assert img is not None
-        return img.contiguous()
+        return img
 
 
 class Generator(nn.Module):
