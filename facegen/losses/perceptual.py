@@ -150,17 +150,19 @@ def _check_pair(a: Tensor, b: Tensor, least: int) -> None:
 PerceptualDistance = LPIPS | PyramidDistance
 
 
-def perceptual_distance(choice: str = "auto", quiet: bool = False) -> PerceptualDistance:
+def perceptual_distance(choice: str = "auto", side: int | None = None, quiet: bool = False) -> PerceptualDistance:
     """The perceptual distance to use, and one printed line that says which it is. Nothing is downloaded.
 
     choice: `alex` or `vgg` (weights inside the package stlpips-pytorch), `pyramid`, a file for `load_lpips`, or `auto`:
-    `alex` where that package is installed, else `pyramid`. Raises ValueError where there are no such weights.
+    `alex` where that package is installed and images of `side` pixels are large enough, else `pyramid`.
+    Raises ValueError where there are no such weights.
     """
+    hint = ""
     if choice == "auto":
-        choice = "alex" if package_weights("alex") else "pyramid"
-        hint = f"; for LPIPS: {PACKAGE}, or perceptual=FILE" if choice == "pyramid" else ""
-    else:
-        hint = ""
+        is_small = side is not None and side < LEAST_SIZE
+        choice = "alex" if package_weights("alex") and not is_small else "pyramid"
+        if choice == "pyramid":
+            hint = f"; LPIPS needs {LEAST_SIZE} pixels" if is_small else f"; for LPIPS: {PACKAGE}, or perceptual=FILE"
     if choice == "pyramid":
         chosen: PerceptualDistance = PyramidDistance()
     elif choice in _TITLES:

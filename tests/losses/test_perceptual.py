@@ -113,6 +113,10 @@ def test_choice_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert isinstance(perceptual_distance("auto"), PyramidDistance)
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "not LPIPS" in out and perceptual.PACKAGE in out
+    monkeypatch.setattr(perceptual, "package_weights", lambda kind: Path("somewhere.pth"))
+    assert isinstance(perceptual_distance("auto", side=16), PyramidDistance)  # too small for a trunk
+    assert "LPIPS needs 32 pixels" in capsys.readouterr().out
+    monkeypatch.setattr(perceptual, "package_weights", lambda kind: None)
     with pytest.raises(ValueError, match="package with its weights is missing"):
         perceptual_distance("vgg")
 
