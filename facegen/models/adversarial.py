@@ -150,12 +150,12 @@ class AdversarialTraining(pl.LightningModule):
         """
         raise TypeError(f"{type(self).__name__} defines no synthesize")
 
-    def real_inputs(self, real: Tensor) -> Sequence[Tensor]:
-        """The tensors that the discriminator sees of real images in [-1, 1]."""
+    def real_inputs(self, real: Tensor, draws: Draws) -> Sequence[Tensor]:
+        """What of real images in [-1, 1] goes into `discriminate`, and what R1 takes the gradient at."""
         return [real]
 
     def discriminate(self, inputs: Sequence[Tensor], labels: Tensor, draws: Draws) -> Tensor:
-        """Logits (N, 1) of augmented inputs: those of `synthesize` or `real_inputs`."""
+        """Logits (N, 1) of what `synthesize` or `real_inputs` returned."""
         raise TypeError(f"{type(self).__name__} defines no discriminate")
 
     def regulariser(self, z: Tensor, labels: Tensor, draws: Draws) -> Tensor:
@@ -194,7 +194,7 @@ class AdversarialTraining(pl.LightningModule):
             loss_fake.mean().mul(phase.interval).backward()
             loss_fake = loss_fake.detach()
 
-        inputs = [tensor.detach().requires_grad_(phase.regularise) for tensor in self.real_inputs(real)]
+        inputs = [tensor.detach().requires_grad_(phase.regularise) for tensor in self.real_inputs(real, draws)]
         logits = self.discriminate(inputs, real_labels, draws)
         self.report("loss/scores/real", logits)
         self.report("loss/signs/real", logits.sign())

@@ -203,24 +203,26 @@ class EG3D(AdversarialTraining):
         own = labels[:, 0]
         ws = self.mixed(ws, own, draws)
         out = self.generator.synthesis(ws, own, noise_mode=self.noise_mode, rand=draws.rand, randn=draws.randn)
-        return [out.image, out.image_raw], own
+        return self.shown(out.image, out.image_raw, draws), own
 
-    def real_inputs(self, real: Tensor) -> Sequence[Tensor]:
-        """Real images, and what renderings of them would be."""
-        raw = filtered_resizing(
-            real, self.generator.neural_rendering_resolution, self.resample_filter, self.filter_mode
-        )
-        return [real, blur(raw, self.blur.at(self.images_seen))]
+    def real_inputs(self, real: Tensor, draws: Draws) -> Sequence[Tensor]:
+        """Real images and what renderings of them would be, blurred and augmented: R1 is taken there, as published."""
+        side = self.generator.neural_rendering_resolution
+        raw = filtered_resizing(real, side, self.resample_filter, self.filter_mode)
+        return self.shown(real, blur(raw, self.blur.at(self.images_seen)), draws)
+
+    def shown(self, image: Tensor, raw: Tensor, draws: Draws) -> Sequence[Tensor]:
+        """An image, blurred, and its rendering, augmented alike."""
+        image = blur(image, self.blur.at(self.images_seen))
+        if self.augment is None:
+            return [image, raw]
+        resized = F.interpolate(raw, size=image.shape[2:], mode="bilinear", antialias=True)
+        image, both = self.augmented(torch.cat([image, resized], dim=1), draws).split(3, dim=1)
+        return [image, F.interpolate(both, size=raw.shape[2:], mode="bilinear", antialias=True)]
 
     def discriminate(self, inputs: Sequence[Tensor], labels: Tensor, draws: Draws) -> Tensor:
-        """Logits (N, 1) of an image and its rendering, blurred and augmented alike."""
-        image, raw = inputs
-        image = blur(image, self.blur.at(self.images_seen))
-        if self.augment is not None:
-            resized = F.interpolate(raw, size=image.shape[2:], mode="bilinear", antialias=True)
-            image, both = self.augmented(torch.cat([image, resized], dim=1), draws).split(3, dim=1)
-            raw = F.interpolate(both, size=raw.shape[2:], mode="bilinear", antialias=True)
-        return self.discriminator(ImagePair(image, raw), labels, randn=draws.randn)
+        """Logits (N, 1) of an image and its rendering."""
+        return self.discriminator(ImagePair(*inputs), labels, randn=draws.randn)
 
     # Regularisation ----------------------------------------------------------------------------------------------
 

@@ -42,14 +42,18 @@ class FullyConnectedLayer(nn.Module):
         self.weight_gain = lr_multiplier / np.sqrt(in_features)
         self.bias_gain = lr_multiplier
 
+    def scaled(self) -> tuple[Tensor, Tensor | None]:
+        """Weight (out, in) and bias (out,) with which the layer computes."""
+        bias = self.bias if self.bias is None or self.bias_gain == 1 else self.bias * self.bias_gain
+        return self.weight * self.weight_gain, bias
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, in) to (N, out)."""
-        weight = self.weight.to(x.dtype) * self.weight_gain
-        if self.bias is None:
+        weight, bias = self.scaled()
+        weight = weight.to(x.dtype)
+        if bias is None:
             return bias_act(x @ weight.t(), act=self.activation)
-        bias = self.bias.to(x.dtype)
-        if self.bias_gain != 1:
-            bias = bias * self.bias_gain
+        bias = bias.to(x.dtype)
         return bias_act(torch.addmm(bias, x, weight.t()), act=self.activation, inplace=True)
 
 
