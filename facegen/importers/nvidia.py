@@ -5,21 +5,22 @@ data; the source is never compiled. `load_pickle` builds our own networks from t
 fills them with the stored tensors.
 """
 
-import math
 import mmap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
-import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
+from facegen.importers.eg3d_attributes import apply_attributes
 from facegen.importers.inert import Global, Rules, read
 from facegen.importers.numpy_scalar import SCALAR_RULES
 from facegen.importers.pickled_module import PickledModule
+from facegen.importers.proportions import Allowance, accepted
 from facegen.importers.torch_legacy import tensor_rules
 from facegen.networks.ada import AugmentPipe
+from facegen.networks.eg3d import DualDiscriminator, DummyDualDiscriminator, SingleDiscriminator, TriPlaneGenerator
+from facegen.networks.eg3d.generator import LABEL_STD
 from facegen.networks.stylegan2 import Discriminator, Generator
 
 # Official class name -> our class, which takes the official arguments.
@@ -27,6 +28,10 @@ NETWORK_CLASSES: dict[str, type[nn.Module]] = {
     "Generator": Generator,
     "Discriminator": Discriminator,
     "AugmentPipe": AugmentPipe,
+    "TriPlaneGenerator": TriPlaneGenerator,
+    "DualDiscriminator": DualDiscriminator,
+    "SingleDiscriminator": SingleDiscriminator,
+    "DummyDualDiscriminator": DummyDualDiscriminator,
 }
 
 # Ordinary modules inside the published networks, stored by class name.
@@ -38,9 +43,6 @@ _PLAIN_MODULES = (
     Global("training.volumetric_rendering.ray_sampler", "RaySampler"),
     Global("training.volumetric_rendering.renderer", "ImportanceRenderer"),
 )
-_PARTS = ("synthesis_kwargs", "mapping_kwargs", "block_kwargs", "epilogue_kwargs", "sr_kwargs")
-_MAX_NUMBER = 2**20  # of an argument: far above any width or resolution
-_MEMORY_LAYOUT = ("channels_last", "fp16_channels_last")  # arguments that change no number
 
 
 def _persistent_module(meta: Any) -> PickledModule:
@@ -99,33 +101,6 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     return contents
 
 
-class _Allowance(TorchFunctionMode):
-    """Refuse to make more numbers than a file can fill, whatever sizes it asks for."""
-
-    def __init__(self, numel: int) -> None:
-        self.left = numel
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (torch.randn, torch.zeros, torch.ones, torch.full, torch.empty) and args:
-            self.left -= math.prod(args[0] if isinstance(args[0], (list, tuple)) else args)
-            if self.left < 0:
-                raise ValueError("the stored arguments describe a larger network than the file holds")
-        return func(*args, **(kwargs or {}))
-
-
-def _checked(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of one level in reasonable proportions, without those that only choose a memory layout."""
-    for name, value in arguments.items():
-        if isinstance(value, int) and value > _MAX_NUMBER:
-            raise ValueError(f"{name}={value} is out of all proportion")
-    return {name: value for name, value in arguments.items() if name not in _MEMORY_LAYOUT}
-
-
-def _accepted(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    parts = {name: _checked(arguments[name]) for name in _PARTS if isinstance(arguments.get(name), Mapping)}
-    return {**_checked(arguments), **parts}
-
-
 def build_network(class_name: str, init_args: Sequence[Any], init_kwargs: Mapping[str, Any]) -> nn.Module:
     """Our network for an official class name (with or without its module) and official constructor arguments.
 
@@ -137,25 +112,31 @@ def build_network(class_name: str, init_args: Sequence[Any], init_kwargs: Mappin
         supported = ", ".join(NETWORK_CLASSES)
         raise ValueError(f"nvidia: got the class {class_name[:60]!r}, which facegen cannot build; expected {supported}")
     try:
-        return network_class(*init_args, **_accepted(init_kwargs))
+        return network_class(*init_args, **accepted(init_kwargs))
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"nvidia: {class_name} does not take the stored arguments ({reason})") from error
 
 
 def restore(module: PickledModule) -> nn.Module:
-    """Build our network for a stored one and fill it; names and shapes must agree exactly."""
+    """Build our network for a stored one and fill it; names and shapes must agree exactly.
+
+    EG3D's generators also get the attributes that they were stored with (see `eg3d_attributes`), plane axes included.
+    """
     stored = {**module.parameters(), **module.buffers()}
-    with _Allowance(2 * sum(tensor.numel() for tensor in stored.values()) + 2**16):
+    with Allowance(2 * sum(tensor.numel() for tensor in stored.values()) + 2**16):
         network = build_network(module.class_name, module.init_args, module.init_kwargs)
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     got = {name: tuple(tensor.shape) for name, tensor in stored.items()}
+    if isinstance(network, TriPlaneGenerator) and LABEL_STD in got:
+        expected[LABEL_STD] = got[LABEL_STD]  # training added it to its snapshots; the network takes it
     if got != expected:
         name = sorted(name for name in {*got, *expected} if got.get(name) != expected.get(name))[0]
         raise ValueError(
             f"nvidia: {module.class_name} has {name[:100]!r} of shape {got.get(name)}, expected {expected.get(name)}"
         )
     network.load_state_dict(stored, strict=True)
+    apply_attributes(network, module)
     return network.train(module.state.get("training") is True)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import torch
 from torch import Tensor
 
 from facegen.importers import nvidia
+from facegen.networks.eg3d import ImagePair
+from facegen.rendering.volume import plane_axes
 from tests.golden import NETWORK, assert_close_golden, golden_root, load_json, load_npz, missing_reason
+from tests.rendering.volume.recorded import Draws
 
 pytestmark = pytest.mark.parity
 
@@ -80,20 +84,43 @@ def test_networks(golden, stem):
     family = _family(golden, stem)
     expected = load_json(Path(f"{family}.expected.json"))["networks"]
     path = golden / "pickles" / f"{stem}.pkl"
-    unknown = {record["class_name"] for record in expected.values()} - set(nvidia.NETWORK_CLASSES)
-    if unknown:
-        with pytest.raises(ValueError, match="which facegen cannot build"):
-            nvidia.load_pickle(path)
-        return
     loaded = nvidia.load_pickle(path)
     for name, record in expected.items():
         network = loaded[name]
         assert isinstance(network, nvidia.NETWORK_CLASSES[record["class_name"]])
         assert network.training == record["training"]
         _check_tensors(network.state_dict(), record["tensors"])
+        _check_attributes(network, record)
     arrays = load_npz(Path(f"{family}.expected.npz"))
-    if "ws" in arrays:
-        _check_stylegan2_outputs(loaded, arrays)
+    check = _check_eg3d_outputs if "image_depth" in arrays else _check_stylegan2_outputs
+    check(loaded, arrays)
+
+
+def _check_attributes(network, record) -> None:
+    """What inference reads beside tensors, where a network has such."""
+    for attribute in ("neural_rendering_resolution", "rendering_kwargs"):
+        if attribute in record:
+            assert getattr(network, attribute) == record[attribute]
+    if "renderer_plane_axes" in record:
+        assert plane_axes(network.plane_axes).tolist() == record["renderer_plane_axes"]
+
+
+@torch.no_grad()
+def _check_eg3d_outputs(loaded, ref: dict[str, Tensor]) -> None:
+    average, draws = loaded["G_ema"], Draws(ref[f"draw/{name}"] for name in ("stratified_rand", "importance_u"))
+    output = average(ref["z"], ref["c"], noise_mode="const", rand=draws)
+    compared = set()
+    for key, expected in ref.items():
+        if match := re.fullmatch(r"(image|image_raw|image_depth)(?:\.s(\d+))?", key):
+            step = int(match[2] or 1)
+            assert_close_golden(getattr(output, match[1])[:, :, ::step, ::step], expected, 1e-4, 0, key)
+            compared.add(match[1])
+    assert compared == {"image", "image_raw", "image_depth"}
+    tile, side = ref["d_img_tile"], loaded["D"].img_resolution
+    pair = ImagePair(tile.repeat(1, 1, side // tile.shape[2], side // tile.shape[3]), ref["d_raw"])
+    logits = loaded["D"](pair, ref["d_c"])
+    assert_close_golden(logits, ref["logits"], *NETWORK, name="logits")
+    assert_close_golden(logits, ref["logits"], 0, 1e-5, "logits, absolute")
 
 
 @torch.no_grad()
