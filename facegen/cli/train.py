@@ -100,24 +100,28 @@ def _set_threads(settings: dict[str, Any]) -> None:
 
 def _copy_weights(model: Any, source: str) -> None:
     """Start networks from another run's (or a pickle's) weights; everything else starts anew."""
-    from facegen.checkpoint import checkpoint_files, load, read_checkpoint
+    from facegen.checkpoint import checkpoint_files, load, network_config, read_checkpoint
 
     path = Path(source)
     if path.suffix == ".pkl":
         from facegen.importers.nvidia import load_pickle
 
         found: Any = load_pickle(path)
+        config = network_config(found["G_ema"])
         states = {"generator": found["G"], "discriminator": found["D"], "generator_ema": found["G_ema"]}
         states = {name: network.state_dict() for name, network in states.items()}
     else:
         files = [path] if path.suffix == ".ckpt" else checkpoint_files(path)
         if files:
-            whole = read_checkpoint(files[-1])["state_dict"]
+            checkpoint = read_checkpoint(files[-1])
+            whole, config = checkpoint["state_dict"], checkpoint["facegen"]["generator"]
             names = ("generator", "discriminator", "generator_ema")
             states = {n: {k.removeprefix(f"{n}."): v for k, v in whole.items() if k.startswith(f"{n}.")} for n in names}
         else:
-            averaged = load(path).state_dict()  # an export holds the averaged generator only
-            states = {"generator": averaged, "generator_ema": averaged}
+            averaged = load(path)  # an export holds the averaged generator only
+            config = network_config(averaged)
+            states = dict.fromkeys(("generator", "generator_ema"), averaged.state_dict())
+    _check_axes(model, config, source)
     for name, state in states.items():
         try:
             getattr(model, name).load_state_dict(state)
@@ -126,6 +130,16 @@ def _copy_weights(model: Any, source: str) -> None:
             raise ValueError(
                 f"finetune_from: the {name} of {source} does not fit this configuration ({reason})"
             ) from error
+
+
+def _check_axes(model: Any, config: dict[str, Any], source: str) -> None:
+    """Weights fit planes of either convention, and make no faces with the other one."""
+    stored, ours = config.get("plane_axes"), getattr(model.generator, "plane_axes", None)
+    if stored != ours and None not in (stored, ours):
+        raise ValueError(
+            f"finetune_from: {source} was trained with plane_axes={stored}, this run has {ours}; "
+            f"add model.generator.plane_axes={stored}"
+        )
 
 
 def _trainer(settings: dict[str, Any], folder: Path) -> Any:

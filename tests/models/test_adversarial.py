@@ -13,7 +13,7 @@ from facegen.models import TrainingDiverged
 from facegen.models.draws import Draws
 from facegen.models.statistics import RunningMeans
 from facegen.models.stylegan2 import auto_gamma
-from tests.models.tiny import tiny_model
+from tests.models.tiny import camera_labels, tiny_eg3d, tiny_model
 
 BATCH = 8
 
@@ -26,35 +26,42 @@ class Still:
     def step(self) -> None: ...
 
 
-def gradients(rank: int = 0, world_size: int = 1) -> dict[str, Tensor]:
+MODELS: dict[str, Any] = {"stylegan2": tiny_model, "eg3d": tiny_eg3d}
+
+
+def gradients(kind: str, rank: int = 0, world_size: int = 1) -> dict[str, Tensor]:
     torch.manual_seed(0)
-    model = tiny_model(BATCH, micro_batch=None).train()
+    model = MODELS[kind](BATCH, micro_batch=None).train()
+    labels = camera_labels(BATCH)[:, : model.generator.c_dim]
+    if kind == "eg3d":
+        model._label_pool = camera_labels(32, seed=1)
     real = torch.rand(BATCH, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     real = real[rank::world_size]
     found = {}
     for phase in model.phases:
         model.zero_grad(set_to_none=True)
-        model.run_phase(phase, Still(), real, torch.zeros(len(real), 0), model.draws())
+        model.run_phase(phase, Still(), real, labels[rank::world_size], model.draws())
         network = model.generator if phase.network == "generator" else model.discriminator
         named = network.named_parameters()
         found.update({f"{phase.name}/{name}": p.grad.clone() for name, p in named if p.grad is not None})
-    generator: Any = model.generator
-    return {**found, "w_avg": generator.mapping.w_avg.clone(), "pl_mean": model.pl_mean.clone()}
+    found["w_avg"] = model.mapping.w_avg.clone()
+    return found if kind == "eg3d" else {**found, "pl_mean": model.pl_mean.clone()}
 
 
-def _worker(rank: int, world_size: int, folder: str) -> None:
+def _worker(rank: int, world_size: int, folder: str, kind: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world_size)
-    found = gradients(rank, world_size)
+    found = gradients(kind, rank, world_size)
     if rank == 0:
         torch.save(found, Path(folder) / "gradients.pt")
     dist.destroy_process_group()
 
 
-def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
-    start_processes(_worker, args=(2, str(tmp_path)), nprocs=2, start_method="spawn")
+@pytest.mark.parametrize("kind", MODELS)
+def test_two_processes_have_the_gradients_of_one(tmp_path: Path, kind: str) -> None:
+    start_processes(_worker, args=(2, str(tmp_path), kind), nprocs=2, start_method="spawn")
     ours = torch.load(tmp_path / "gradients.pt", weights_only=True)
-    for name, expected in gradients().items():
+    for name, expected in gradients(kind).items():
         scale = expected.abs().max().item()
         torch.testing.assert_close(ours[name], expected, rtol=1e-4, atol=1e-5 * scale + 1e-7, msg=name)
 

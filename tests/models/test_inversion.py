@@ -135,7 +135,7 @@ def test_known_cameras() -> None:
     assert psnr(tuned.images, images[:1]) > psnr(found.images[:1], images[:1])
     assert unchanged(network, before)
     swapped = invert(network, images, views(2).flip(0), steps=80, raw_weight=1.0, pixel_weight=1.0, **QUICK)
-    assert (psnr(swapped.images, images) < psnr(found.images, images)).all()  # the camera is used
+    assert psnr(swapped.images, images).mean() < psnr(found.images, images).mean() - 2  # the camera is used
 
 
 @pytest.mark.parametrize("build", [flat, solid])
