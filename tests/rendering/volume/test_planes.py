@@ -77,3 +77,63 @@ def test_gradients_against_finite_differences():
             arguments[index] = arguments[index] + sign * 1e-3 * direction
         difference = (scalar(*moved[0]) - scalar(*moved[1])) / 2e-3
         torch.testing.assert_close((grad * direction).sum().item(), difference.item(), rtol=2e-2, atol=2e-3)
+
+
+class TestCompiledLoops:
+    """`sample_triplane` on a CPU, against the mean of `sample_planes`, which is its definition."""
+
+    @pytest.mark.parametrize("name", PLANE_AXES)
+    @pytest.mark.parametrize(("shape", "box_warp"), [((2, 5, 7, 12), 1.0), ((1, 32, 16, 16), 1.6), ((3, 1, 1, 2), 0.7)])
+    @pytest.mark.parametrize("innermost", [False, True])
+    def test_values_and_gradients(self, name, shape, box_warp, innermost):
+        batch, channels, height, width = shape
+        planes = torch.randn(batch, 3, channels, height, width)
+        if innermost:
+            planes = planes.permute(0, 3, 4, 1, 2).contiguous().permute(0, 3, 4, 1, 2)
+        points, upstream = torch.randn(batch, 200, 3) * 0.5, torch.randn(batch, 200, channels)
+        found = []
+        for coordinates in (points, points.clone().requires_grad_()):  # the definition is used for the second
+            leaf = planes.clone().requires_grad_()
+            features = sample_triplane(leaf, coordinates, plane_axes(name), box_warp)
+            (features * upstream).sum().backward()
+            found.append((features.detach(), leaf.grad))
+        torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-5)
+
+    def test_the_number_of_threads_changes_nothing(self):
+        planes, points = torch.randn(2, 3, 8, 16, 16), torch.rand(2, 333, 3) - 0.5
+        threads, found = torch.get_num_threads(), []
+        try:
+            for count in (1, 3):
+                torch.set_num_threads(count)
+                leaf = planes.clone().requires_grad_()
+                features = sample_triplane(leaf, points, plane_axes("xy_xz_zy"), 1.0)
+                features.square().sum().backward()
+                found.append((features, leaf.grad))
+        finally:
+            torch.set_num_threads(threads)
+        assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+    def test_coordinates_that_are_nowhere(self):
+        points = torch.tensor([[[torch.nan] * 3, [torch.inf] * 3, [-torch.inf] * 3, [1e30, -1e30, 1e30]]])
+        planes = torch.ones(1, 3, 4, 8, 8).requires_grad_()
+        features = sample_triplane(planes, points, plane_axes("xy_xz_zx"), 1.0)
+        assert not features.any()
+        features.sum().backward()
+        assert planes.grad is not None and not planes.grad.any()
+
+    def test_no_points(self):
+        assert sample_triplane(torch.ones(2, 3, 4, 8, 8), torch.rand(2, 0, 3), plane_axes("xy_xz_zx"), 1.0).numel() == 0
+
+    def test_double_precision_takes_the_definition(self):
+        planes, points = torch.randn(1, 3, 4, 8, 8).double(), (torch.rand(1, 20, 3) - 0.5).double()
+        features = sample_triplane(planes, points, plane_axes("xy_xz_zx"), 1.0)
+        assert features.dtype == torch.float64
+        expected = sample_triplane(planes.float(), points.float(), plane_axes("xy_xz_zx"), 1.0)
+        torch.testing.assert_close(features.float(), expected, atol=1e-5, rtol=0)
+
+    def test_second_derivatives_are_refused_and_not_wrong(self):
+        planes = torch.randn(1, 3, 4, 8, 8).requires_grad_()
+        features = sample_triplane(planes, torch.rand(1, 20, 3) - 0.5, plane_axes("xy_xz_zx"), 1.0)
+        (grad,) = torch.autograd.grad(features.pow(3).sum(), planes, create_graph=True)
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            grad.sum().backward()
