@@ -13,6 +13,7 @@ Examples:
   facegen train data=folder data.root=~/photographs    on your own pictures
   facegen train resume=auto                            go on where the last run stopped
   facegen generate checkpoint=runs/NAME seeds=0-7      pictures from a run
+  facegen invert checkpoint=runs/NAME images=face.png  a photograph's place in a generator
   facegen data validate root=~/photographs             find bad files before they cost a night
 
 Settings are KEY=VALUE, without dashes. `facegen COMMAND --help` explains one command and lists its settings.

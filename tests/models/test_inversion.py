@@ -267,7 +267,7 @@ def test_bad_input_for_tuning() -> None:
     images = torch.zeros(2, 3, 16, 16)
     with pytest.raises(ValueError, match=r"got ws \(1, 6, 8\)"):
         pivotal_tuning(flat(), torch.zeros(1, 6, 8), images)
-    with pytest.raises(ValueError, match="expected one image"):
+    with pytest.raises(ValueError, match="got those of 2 images, expected one image"):
         pivotal_tuning(flat(), torch.zeros(2, 6, 8), images, noise={"x": torch.zeros(2, 1, 4, 4)})
     with pytest.raises(ValueError, match="got conditioning None"):
         invert(flat(c_dim=3), images, **QUICK)

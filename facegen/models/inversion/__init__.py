@@ -1,6 +1,6 @@
 """From photographs to latents: W, W+ (Karras et al. 2020, Abdal et al. 2019), pivotal tuning (Roich et al. 2022)."""
 
-from facegen.models.inversion.noise import noise_buffers, noise_regularization, set_noise
+from facegen.models.inversion.noise import noise_buffers, noise_regularization, with_noise
 from facegen.models.inversion.objective import psnr
 from facegen.models.inversion.pictures import Rendered, average_camera, is_3d, synthesize
 from facegen.models.inversion.pivotal import Tuned, pivotal_tuning
@@ -17,7 +17,7 @@ __all__ = [
     "noise_regularization",
     "pivotal_tuning",
     "psnr",
-    "set_noise",
     "synthesize",
     "w_statistics",
+    "with_noise",
 ]

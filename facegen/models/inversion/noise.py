@@ -1,5 +1,6 @@
 """The noise maps of a generator as unknowns, and what keeps pictures out of them (Karras et al. 2020, appendix D)."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,6 +26,15 @@ def set_noise(generator: nn.Module, noise: Mapping[str, Float[Tensor, "batch 1 s
     for name, value in noise.items():
         owner, _, buffer = name.rpartition(".")
         setattr(generator.get_submodule(owner), buffer, value)
+
+
+def with_noise(generator: nn.Module, noise: Mapping[str, Float[Tensor, "1 1 side side"]]) -> nn.Module:
+    """A copy of the generator that keeps the noise maps found for one image. Raises ValueError for several."""
+    if any(len(level) != 1 for level in noise.values()):
+        raise ValueError(f"noise maps: got those of {len(next(iter(noise.values())))} images, expected one image")
+    changed = copy.deepcopy(generator)
+    set_noise(changed, {name: level[0, 0].detach().clone() for name, level in noise.items()})
+    return changed
 
 
 def noise_regularization(noise: Iterable[Float[Tensor, "batch 1 side side"]]) -> Float[Tensor, " batch"]:

@@ -1,6 +1,5 @@
 """Pivotal tuning (Roich et al. 2022): the generator moves a little, so that a found latent gives the exact picture."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from tqdm import tqdm
 
 from facegen.losses.perceptual import perceptual_distance
 from facegen.models.draws import Draws
-from facegen.models.inversion.noise import set_noise
+from facegen.models.inversion.noise import with_noise
 from facegen.models.inversion.objective import Distance, Weights, objective
 from facegen.models.inversion.pictures import check_inputs, synthesize
 
@@ -52,13 +51,10 @@ def pivotal_tuning(
     if steps < 1 or tuple(ws.shape) != (len(images), generator.num_ws, generator.w_dim):
         expected = (len(images), generator.num_ws, generator.w_dim)
         raise ValueError(f"pivotal tuning: got ws {tuple(ws.shape)}, steps={steps}; expected {expected}, at least 1")
-    if noise and len(images) > 1:
-        raise ValueError(f"pivotal tuning: got noise maps and {len(images)} images, expected one image")
     device = next(generator.parameters()).device
     images, cameras = images.to(device), None if cameras is None else cameras.to(device)
     ws = ws.detach().to(device)
-    tuned = copy.deepcopy(generator).eval().requires_grad_(True)
-    set_noise(tuned, {name: level[0, 0].detach().clone() for name, level in (noise or {}).items()})
+    tuned: Any = with_noise(generator, noise or {}).eval().requires_grad_(True)
     distance = perceptual or perceptual_distance(side=images.shape[-1]).to(device)
     measure = objective(images, distance, Weights(perceptual_weight, pixel_weight, raw_weight))
     optimizer = torch.optim.Adam(tuned.parameters(), lr=learning_rate, betas=(0.9, 0.999))
@@ -67,7 +63,7 @@ def pivotal_tuning(
         for step in tqdm(range(steps), desc="pivotal", unit="step", disable=not progress):
             loss, apart = measure(synthesize(tuned, ws, cameras, Draws(seed, step, device)))
             history.append(loss.detach().mean())
-            if stop_below is not None and float(apart.mean()) < stop_below:
+            if stop_below is not None and float(apart.detach().mean()) < stop_below:
                 break
             optimizer.zero_grad(set_to_none=True)
             loss.mean().backward()
