@@ -234,8 +234,10 @@ class EG3D(AdversarialTraining):
         planes = self.generator.planes(ws, self.noise_mode, draws.randn)
         side = float(self.generator.rendering_kwargs["box_warp"])
 
+        field = self.generator.field(planes)
+
         def sigma(points: Tensor) -> Tensor:
-            return self.generator.field(planes, points).sigma
+            return field(points).sigma
 
         total = z.new_zeros([])
         spread = self.density_reg_p_dist

@@ -9,30 +9,12 @@ from torch import Tensor
 from facegen.ops.differentiable import conv2d, conv_transpose2d
 from facegen.ops.fir import downsampling_padding, parse_padding, upfirdn2d, upsampling_padding
 
-_FEW_IMAGES = _FEW_CHANNELS = 16
-
 
 def _convolve(
     x: Tensor, w: Tensor, stride: int = 1, padding: tuple[int, int] = (0, 0), groups: int = 1, flip_weight: bool = True
 ) -> Tensor:
-    if w.shape[2:] == (1, 1) and stride == 1 and padding == (0, 0) and groups == 1:
-        return _pointwise(x, w)
-    return conv2d(x, w if flip_weight else w.flip([2, 3]), stride, padding, groups)
-
-
-def _pointwise(x: Tensor, w: Tensor) -> Tensor:
-    """A 1x1 convolution. On a CPU bands of rows, which are views of channels-last images, count as images.
-
-    PyTorch sends pointwise convolutions of fewer than 16 images on one thread down a path at half the speed (2 % of
-    a training step at 64 pixels, batch 8).
-    """
-    batch, _, height, _ = x.shape
-    bands = -(-_FEW_IMAGES // batch)
-    is_view = x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
-    if bands == 1 or height % bands or not is_view or min(w.shape[:2]) < _FEW_CHANNELS:
-        return conv2d(x, w)
-    y = conv2d(x.unflatten(2, (bands, -1)).transpose(1, 2).flatten(0, 1), w)
-    return y.unflatten(0, (batch, bands)).transpose(1, 2).flatten(2, 3)
+    pointwise = w.shape[2:] == (1, 1)
+    return conv2d(x, w if flip_weight or pointwise else w.flip([2, 3]), stride, padding, groups)
 
 
 def _convolve_transposed(

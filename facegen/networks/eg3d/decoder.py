@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from facegen.networks.stylegan2 import FullyConnectedLayer
 from facegen.rendering.volume import Field
@@ -59,8 +58,9 @@ class _Decode(torch.autograd.Function):
         return rgb * (1 + 2 * _STRETCH) - _STRETCH, sigma
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        if any(gradient.requires_grad for gradient in gradients):
+            raise RuntimeError("the decoder on a CPU is differentiable once; for second derivatives call its `net`")
         features, w1, b1, w2, shares = ctx.saved_tensors
         grad_features = torch.empty_like(features)
         grad_w1, grad_b1, grad_w2 = torch.zeros_like(w1), torch.zeros_like(b1), torch.zeros_like(w2)

@@ -1,7 +1,7 @@
 """The EG3D generator: a StyleGAN2 backbone makes three planes of features, which are rendered and upsampled."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -16,11 +16,11 @@ from facegen.networks.stylegan2.generator import NoiseMode, Randn
 from facegen.rendering.volume import (
     Field,
     Rendering,
+    TriPlane,
     VolumeOptions,
     camera_rays,
     plane_axes,
     render,
-    sample_triplane,
 )
 from facegen.rendering.volume.renderer import Random
 
@@ -191,10 +191,13 @@ class TriPlaneGenerator(nn.Module):
         found = self.backbone.synthesis(ws, noise_mode=noise_mode, randn=randn)
         return found.unflatten(1, (3, FEATURES))
 
-    def field(self, planes: Float[Tensor, "batch 3 channel height width"], coordinates: Tensor) -> Field:
-        """Colour features (N, M, 32) and raw density (N, M, 1) at points (N, M, 3) in the world."""
+    def field(
+        self, planes: Float[Tensor, "batch 3 channel height width"]
+    ) -> Callable[[Float[Tensor, "batch point 3"]], Field]:
+        """The function from points in the world to colour features (N, M, 32) and raw density (N, M, 1)."""
         box = float(self.rendering_kwargs.get("box_warp", 1.0))
-        return self.decoder(sample_triplane(planes, coordinates, self._axes.to(planes.device), box))
+        features = TriPlane(planes, self._axes.to(planes.device), box)
+        return lambda points: self.decoder(features(points))
 
     def render(
         self,
@@ -207,7 +210,7 @@ class TriPlaneGenerator(nn.Module):
     ) -> Rendering:
         """What the rays of square pictures see, row by row; see `facegen.rendering.volume.render`."""
         rays = camera_rays(*cameras.split_label(c), resolution or self.neural_rendering_resolution)
-        return render(lambda points: self.field(planes, points), rays, self.options, rand, randn, chunk)
+        return render(self.field(planes), rays, self.options, rand, randn, chunk)
 
     def synthesis(
         self,
@@ -243,7 +246,7 @@ class TriPlaneGenerator(nn.Module):
         planes: Float[Tensor, "batch 3 channel height width"] | None = None,
     ) -> Field:
         """Colour features and raw density at points in the world; the density is softplus(sigma - 1)."""
-        return self.field(self.planes(ws, noise_mode, randn) if planes is None else planes, coordinates)
+        return self.field(self.planes(ws, noise_mode, randn) if planes is None else planes)(coordinates)
 
     def forward(
         self,

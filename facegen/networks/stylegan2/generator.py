@@ -115,7 +115,7 @@ class ToRGBLayer(nn.Module):
         """(N, in, R, R), (N, w_dim) to (N, out, R, R)."""
         styles = self.affine(w) * self.weight_gain
         x = modulated_conv2d(x, self.weight, styles, demodulate=False, fused_modconv=fused_modconv)
-        return bias_act(x, self.bias.to(x.dtype), clamp=self.conv_clamp)
+        return bias_act(x, self.bias.to(x.dtype), clamp=self.conv_clamp, inplace=True)
 
 
 class SynthesisBlock(nn.Module):
@@ -216,7 +216,7 @@ class SynthesisBlock(nn.Module):
             img = upsample2d(img, self.resample_filter, up=self.up)
         if self.num_torgb:
             rgb = self.torgb(x, next(w), fused_modconv=fused).to(torch.float32)
-            img = rgb if img is None else img + rgb
+            img = rgb if img is None else rgb.add_(img)
         return x, img
 
 

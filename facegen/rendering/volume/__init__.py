@@ -4,7 +4,14 @@ World and camera frames are those of `facegen.geometry.cameras`; distances are a
 """
 
 from facegen.rendering.volume.marching import composite, march, point_weights, ray_weights
-from facegen.rendering.volume.planes import PLANE_AXES, plane_axes, project_onto_planes, sample_planes, sample_triplane
+from facegen.rendering.volume.planes import (
+    PLANE_AXES,
+    TriPlane,
+    plane_axes,
+    project_onto_planes,
+    sample_planes,
+    sample_triplane,
+)
 from facegen.rendering.volume.rays import Rays, box_intersection, camera_rays
 from facegen.rendering.volume.renderer import Field, Rendering, VolumeOptions, render
 from facegen.rendering.volume.sampling import sample_importance, sample_pdf, sample_stratified, smooth_weights
@@ -14,6 +21,7 @@ __all__ = [
     "Field",
     "Rays",
     "Rendering",
+    "TriPlane",
     "VolumeOptions",
     "box_intersection",
     "camera_rays",

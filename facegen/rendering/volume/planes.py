@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 # Rows of each matrix are the plane's two axes and its normal. The released EG3D weights were trained with a third
 # plane that repeats the second one transposed, so nothing tells (y, z) apart; the corrected one is LPFF's.
@@ -66,52 +65,103 @@ def sample_triplane(
     axes: Float[Tensor, "3 3 3"],
     box_warp: float,
 ) -> Float[Tensor, "batch point channel"]:
-    """Mean over the planes of `sample_planes`, by compiled loops on a CPU.
+    """Mean over the planes of `sample_planes`; see `TriPlane`."""
+    return TriPlane(planes, axes, box_warp)(coordinates)
 
-    They are used for float32 where no gradient with respect to the coordinates is asked for; the gradient with respect
-    to the planes is there once (no second derivatives). They are fastest for planes whose channels are innermost.
+
+class TriPlane:
+    """Three planes of features that are sampled as their mean, on a CPU by compiled loops.
+
+    Those are used for float32 planes where no gradient with respect to the coordinates is asked for. All samplings of
+    one object share one gradient of the planes, which is there once (no second derivatives). They are fastest for
+    planes whose channels are innermost in memory.
     """
-    compiled = planes.device.type == "cpu" and planes.dtype == torch.float32 and not coordinates.requires_grad
-    if not compiled:
-        return sample_planes(planes, coordinates, axes, box_warp).mean(dim=1)
-    matrices = torch.linalg.inv(axes.detach())[..., :2].contiguous()
-    return _Sample.apply(planes, coordinates.detach().float(), matrices, 2 / box_warp)  # type: ignore[return-value]
+
+    def __init__(
+        self, planes: Float[Tensor, "batch 3 channel height width"], axes: Float[Tensor, "3 3 3"], box_warp: float
+    ) -> None:
+        if planes.ndim != 5 or planes.shape[1] != 3:
+            raise ValueError(f"tri-plane: got planes of shape {tuple(planes.shape)}, expected (N, 3, C, H, W)")
+        self.planes, self.axes, self.box_warp = planes, axes, box_warp
+        self._shared = _SharedGradient()
+        self._table: Tensor | None = None
+
+    def __call__(self, coordinates: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point channel"]:
+        """Features of points in the world; zeros outside the cube of side `box_warp`."""
+        if coordinates.ndim != 3 or coordinates.shape[::2] != (len(self.planes), 3):
+            got = f"{tuple(coordinates.shape)} for {len(self.planes)} sets of planes"
+            raise ValueError(f"tri-plane: got coordinates of shape {got}, expected ({len(self.planes)}, M, 3)")
+        on_cpu = self.planes.device.type == "cpu" and self.planes.dtype == torch.float32
+        if not on_cpu or coordinates.requires_grad:
+            return sample_planes(self.planes, coordinates, self.axes, self.box_warp).mean(dim=1)
+        if self._table is None or self._table.requires_grad != (self.planes.requires_grad and torch.is_grad_enabled()):
+            self._table = _Table.apply(self.planes, self._shared)  # type: ignore[assignment]
+        matrices = torch.linalg.inv(self.axes.detach())[..., :2].contiguous()
+        points = coordinates.detach().float().contiguous()
+        return _Sample.apply(self._table, points, matrices, 2 / self.box_warp, self._shared)  # type: ignore[return-value]
+
+
+class _SharedGradient:
+    """Where all samplings of one tri-plane add their gradients, instead of a whole array each."""
+
+    def __init__(self) -> None:
+        self.sum: Tensor | None = None
+
+    def like(self, table: Tensor) -> Tensor:
+        if self.sum is None:
+            self.sum = torch.zeros_like(table)
+        return self.sum
+
+    def take(self) -> Tensor | None:
+        total, self.sum = self.sum, None
+        return total
+
+
+class _Table(torch.autograd.Function):
+    """(N, 3, C, H, W) as (N, H, W, 3 C), without a copy where memory is laid out so; its gradient is the shared one."""
+
+    @staticmethod
+    def forward(ctx: Any, planes: Tensor, shared: _SharedGradient) -> Tensor:
+        ctx.set_materialize_grads(False)
+        ctx.shared, ctx.shape = shared, planes.shape
+        return planes.permute(0, 3, 4, 1, 2).flatten(3).contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> tuple[Tensor | None, None]:
+        total = ctx.shared.take()
+        return None if total is None else total.unflatten(3, ctx.shape[1:3]).permute(0, 3, 4, 1, 2), None
 
 
 class _Sample(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, planes: Tensor, points: Tensor, matrices: Tensor, scale: float) -> Tensor:
+    def forward(
+        ctx: Any, table: Tensor, points: Tensor, matrices: Tensor, scale: float, shared: _SharedGradient
+    ) -> Tensor:
         from facegen.rendering.volume import kernels
 
-        ctx.save_for_backward(points, matrices)
-        ctx.size, ctx.scale = planes.shape, scale
-        batch, count, channels = len(points), points.shape[1], planes.shape[2]
-        out = torch.empty([batch, count, channels])
-        pixels = _innermost(planes.detach()).numpy()
-        arrays = points.contiguous().numpy(), matrices.numpy(), np.float32(scale)
-        threads = torch.get_num_threads()
+        ctx.save_for_backward(table, points, matrices)
+        ctx.scale, ctx.shared = scale, shared
+        batch, count, threads = len(points), points.shape[1], torch.get_num_threads()
+        out = torch.empty([batch, count, table.shape[3] // 3])
+        arrays = table.detach().numpy(), points.numpy(), matrices.numpy(), np.float32(scale)
         edges = np.linspace(0, count, threads + 1).astype(int)
-        parts = list(pairwise(edges))
-        _spread(lambda part: kernels.sample(pixels, *arrays, *part, out.numpy()), parts, threads)
+        _spread(lambda part: kernels.sample(*arrays, *part, out.numpy()), list(pairwise(edges)), threads)
         return out
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, ...]:
         from facegen.rendering.volume import kernels
 
-        points, matrices = ctx.saved_tensors
-        batch, planes, channels, height, width = ctx.size
-        pixels = torch.zeros([batch, height, width, planes * channels])
-        arrays = gradients[0].contiguous().numpy(), points.contiguous().numpy(), matrices.numpy(), np.float32(ctx.scale)
-        tasks = [(n, plane) for n in range(batch) for plane in range(planes)]
-        _spread(lambda task: kernels.scatter(*arrays, *task, pixels.numpy()), tasks, torch.get_num_threads())
-        return pixels.unflatten(3, (planes, channels)).permute(0, 3, 4, 1, 2), None, None, None
-
-
-def _innermost(planes: Tensor) -> Tensor:
-    """(N, 3, C, H, W) as (N, H, W, 3 C), without a copy where memory is laid out so."""
-    return planes.permute(0, 3, 4, 1, 2).flatten(3).contiguous()
+        if gradients[0].requires_grad:
+            raise RuntimeError(
+                "tri-plane sampling on a CPU is differentiable once; for second derivatives call sample_planes"
+            )
+        table, points, matrices = ctx.saved_tensors
+        total = ctx.shared.like(table.detach()).numpy()
+        arrays = gradients[0].contiguous().numpy(), points.numpy(), matrices.numpy(), np.float32(ctx.scale)
+        tasks = [(n, plane) for n in range(len(points)) for plane in range(3)]
+        _spread(lambda task: kernels.scatter(*arrays, *task, total), tasks, torch.get_num_threads())
+        return (None,) * 5
 
 
 def _spread(work: Callable[[Any], None], tasks: list[Any], threads: int) -> None:

@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from facegen.rendering.volume import PLANE_AXES, plane_axes, project_onto_planes, sample_planes, sample_triplane
+from facegen.rendering.volume import (
+    PLANE_AXES,
+    TriPlane,
+    plane_axes,
+    project_onto_planes,
+    sample_planes,
+    sample_triplane,
+)
 
 LETTERS = "xyz"
 
@@ -134,6 +141,23 @@ class TestCompiledLoops:
     def test_second_derivatives_are_refused_and_not_wrong(self):
         planes = torch.randn(1, 3, 4, 8, 8).requires_grad_()
         features = sample_triplane(planes, torch.rand(1, 20, 3) - 0.5, plane_axes("xy_xz_zx"), 1.0)
-        (grad,) = torch.autograd.grad(features.pow(3).sum(), planes, create_graph=True)
-        with pytest.raises(RuntimeError, match="once_differentiable"):
-            grad.sum().backward()
+        with pytest.raises(RuntimeError, match="differentiable once"):
+            torch.autograd.grad(features.pow(3).sum(), planes, create_graph=True)
+
+    def test_samplings_of_one_object_share_their_gradient(self):
+        planes, points = torch.randn(2, 3, 4, 8, 8).requires_grad_(), torch.rand(2, 40, 3) - 0.5
+        axes = plane_axes("xy_xz_zy")
+        whole = torch.autograd.grad(sample_triplane(planes, points, axes, 1.0).pow(3).sum(), planes)[0]
+        sampler = TriPlane(planes, axes, 1.0)
+        parts = [sampler(part) for part in points.split(15, dim=1)]
+        shared = torch.autograd.grad(torch.cat(parts, dim=1).pow(3).sum(), planes, retain_graph=True)[0]
+        torch.testing.assert_close(shared, whole)
+        again = torch.autograd.grad(parts[0].pow(3).sum(), planes, retain_graph=True)[0]
+        rest = torch.autograd.grad(torch.cat(parts[1:], dim=1).pow(3).sum(), planes)[0]
+        torch.testing.assert_close(again + rest, whole)
+
+    def test_other_batches_are_refused(self):
+        with pytest.raises(ValueError, match="2 sets of planes"):
+            sample_triplane(torch.ones(2, 3, 4, 8, 8), torch.rand(3, 5, 3), plane_axes("xy_xz_zx"), 1.0)
+        with pytest.raises(ValueError, match=r"\(N, 3, C, H, W\)"):
+            sample_triplane(torch.ones(2, 2, 4, 8, 8), torch.rand(2, 5, 3), plane_axes("xy_xz_zx"), 1.0)
