@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor
@@ -26,12 +26,13 @@ import facegen
 from facegen.checkpoint import atomic_write
 from facegen.cli.invert import figures
 from facegen.data.pictures import save_png, tile, to_uint8
-from facegen.data.synthetic import cache_folder, synthesize
+from facegen.data.synthetic import cache_folder
+from facegen.data.synthetic.faces import Settings, face_name, make_face
 from facegen.geometry import cameras
 from facegen.geometry.projection import project
 from facegen.losses.perceptual import package_weights, perceptual_distance
 from facegen.models import inversion
-from facegen.morphable.procedural import load_head
+from facegen.morphable.procedural import PARTS, load_head, render_head
 
 TEST_SEED = 12345  # other heads than those of the training, which has seed 0
 HEADS = 8
@@ -42,11 +43,13 @@ POINTS = ("eye_l", "eye_r", "nose", "mouth_l", "mouth_r")
 
 
 class Subject(NamedTuple):
-    """A picture in [-1, 1] with its camera."""
+    """A picture in [-1, 1] with its camera; of a synthetic head also what YAWS show, and where the head is there."""
 
     name: str
     image: Float[Tensor, "1 3 side side"]
     camera: Float[Tensor, "1 25"]
+    truth: Float[Tensor, "view 3 side side"] | None = None
+    masks: Bool[Tensor, "view 1 side side"] | None = None
 
 
 def label_from_pose(yaw_degrees: float, pitch_degrees: float) -> Float[Tensor, "1 25"]:
@@ -109,17 +112,21 @@ def photographs(faces: Path, side: int) -> list[Subject]:
     return found
 
 
-def heads(run: Path, side: int) -> list[Subject]:
-    """Synthetic heads that the training has not seen, from the same distribution of cameras."""
-    poses = OmegaConf.select(OmegaConf.load(run / "config.yaml"), "data.poses", default="ffhq")
-    root = synthesize(
-        cache_folder() / f"inversion-{poses}-{side}-{TEST_SEED}", HEADS, side, poses, TEST_SEED, workers=0
-    )
-    labels = dict(json.loads((root / "dataset.json").read_text())["labels"])
-    return [
-        Subject(Path(name).stem, _numbers(np.asarray(Image.open(root / name))), torch.tensor([labels[name]]))
-        for name in sorted(labels)
-    ]
+def heads(poses: str, side: int) -> list[Subject]:
+    """Synthetic heads that the training has not seen (`facegen data synthesize seed=12345`), and their other views."""
+    head, settings = load_head(cache_folder()), Settings(TEST_SEED, side, poses)
+    found = []
+    for number in range(HEADS):
+        face = make_face(head, settings, number)
+        vertices, colors = head.vertices(face.person.identity, face.person.expression), head.colors(face.person.albedo)
+        grey = np.full((side, side, 3), 0.5, np.float32)
+        others = [label_from_pose(yaw, 0) for yaw in YAWS]
+        seen = [render_head(head, vertices, colors, face.light, label[0].numpy(), grey) for label in others]
+        truth = torch.cat([_numbers(picture.image) for picture in seen])
+        masks = torch.from_numpy(np.stack([picture.parts != PARTS.index("background") for picture in seen]))[:, None]
+        name = face_name(number).split("/")[-1]
+        found.append(Subject(name, _numbers(face.picture.image), torch.from_numpy(face.label)[None], truth, masks))
+    return found
 
 
 def _numbers(pixels: UInt8[np.ndarray, "side side 3"]) -> Float[Tensor, "1 3 side side"]:
@@ -139,6 +146,14 @@ def views(generator: Any, ws: Tensor) -> Float[Tensor, "view 3 side side"]:
     return torch.cat([*(one.image for one in made), grey])
 
 
+def other_views(images: Float[Tensor, "view 3 side side"], subject: Subject) -> dict[str, float]:
+    """PSNR of the head's pixels in views that the inversion has not seen, where the truth is known."""
+    if subject.truth is None or subject.masks is None:
+        return {}
+    error = ((images.clamp(-1, 1) - subject.truth).square() * subject.masks).sum() / (3 * subject.masks.sum())
+    return {"psnr_of_unseen_views": float(10 * torch.log10(4 / error))}
+
+
 def invert_all(generator: Any, subjects: list[Subject], steps: int, pivotal_steps: int) -> tuple[list[Any], np.ndarray]:
     """Figures of every subject, and the picture with a row for each."""
     minimised = perceptual_distance(side=generator.img_resolution)
@@ -149,7 +164,7 @@ def invert_all(generator: Any, subjects: list[Subject], steps: int, pivotal_step
     mean = inversion.w_statistics(generator, inversion.average_camera(generator)).mean[:, None]
     results, rows = [], []
     for number, subject in enumerate(tqdm(subjects, desc="tuning", unit="img")):
-        _, target, camera = subject
+        target, camera = subject.image, subject.camera
         ws = found.ws[number : number + 1]
         tuned = inversion.pivotal_tuning(
             generator, ws, target, camera, steps=pivotal_steps, learning_rate=1e-3, progress=False, **both
@@ -158,9 +173,12 @@ def invert_all(generator: Any, subjects: list[Subject], steps: int, pivotal_step
             average = inversion.synthesize(generator, mean.expand(-1, generator.num_ws, -1), camera).image
         stages = {"mean_w": average, "w": found.images[number : number + 1], "pivotal": tuned.images}
         entry = {name: figures(image, target, judges) for name, image in stages.items()}
+        shown = {"w": views(generator, ws), "pivotal": views(tuned.generator, ws)}
+        for name, sheet in shown.items():
+            entry[name] |= other_views(sheet[: len(YAWS)], subject)
         results.append({"name": subject.name, "camera": camera[0].tolist(), **entry})
         print(subject.name, {name: round(values["psnr"], 2) for name, values in entry.items()}, flush=True)
-        rows += [target, stages["w"], views(generator, ws), tuned.images, views(tuned.generator, ws)]
+        rows += [target, stages["w"], shown["w"], tuned.images, shown["pivotal"]]
     sheet = to_uint8(torch.cat(rows))
     return results, tile(sheet, len(sheet) // len(subjects))
 
@@ -183,7 +201,8 @@ def main() -> None:
     generator: Any = facegen.load(given.run)
     side = generator.img_resolution
     summary: dict[str, Any] = {"steps": given.steps, "pivotal_steps": given.pivotal_steps, "resolution": side}
-    for name, subjects in (("synthetic", heads(given.run, side)), ("photographs", photographs(given.faces, side))):
+    poses = OmegaConf.select(OmegaConf.load(given.run / "config.yaml"), "data.poses", default="ffhq")
+    for name, subjects in (("synthetic", heads(poses, side)), ("photographs", photographs(given.faces, side))):
         results, sheet = invert_all(generator, subjects, given.steps, given.pivotal_steps)
         save_png(sheet, given.out / f"inversion_{name}.png")
         summary[name] = {"mean": means(results), "images": results}
