@@ -10,14 +10,15 @@ from facegen.cli.sampling import load_generator
 
 CONFIG = "import"
 HELP = """\
-Turn an official NVIDIA pickle (StyleGAN2-ADA, StyleGAN3 repository) into safetensors and JSON.
+Turn an official pickle (StyleGAN2-ADA, StyleGAN3 repository, EG3D, LPFF) into safetensors and JSON.
 
 Examples:
   facegen import checkpoint=ffhq256.pkl out=ffhq256
   facegen generate checkpoint=ffhq256 seeds=0-7 truncation=0.7
 
 The pickle is read as data and never executed: a file that asks for anything but tensors and known classes is
-refused. Its averaged generator (G_ema) is kept. The terms of the weights stay those of their author."""
+refused. Its averaged generator (G_ema) is kept, for EG3D with the plane axes that it was trained with. The terms
+of the weights stay those of their author."""
 
 
 def run(cfg: DictConfig) -> None:
