@@ -1,45 +1,104 @@
-"""`facegen generate`: pictures, grids and films from a trained generator."""
+"""`facegen generate`: pictures, films, volumes and meshes from a trained generator."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from tqdm import tqdm
 
 from facegen.cli import pictures, sampling
+from facegen.cli.generate_tracks import check_film, closed_track
 from facegen.data.pictures import save_png
 
 CONFIG = "generate"
 HELP = """\
-Pictures, a grid or an interpolation video from a run, an export or an NVIDIA pickle.
+Pictures, films, pose grids, depth, volumes and meshes from a run, an export or an NVIDIA pickle.
 
-Writes one seedNNNN.png per seed and grid.png, or with video=true one video.mp4, to outdir.
+Writes one seedNNNN.png per seed and grid.png to outdir, or instead what poses, video, volume and mesh ask for.
 
 Examples:
   facegen generate checkpoint=runs/NAME seeds=0-7
   facegen generate checkpoint=runs/NAME seeds=0,3,10-12 truncation=0.7 outdir=faces
-  facegen generate checkpoint=ffhq.pkl seeds=0-31 grid=8x4      an official StyleGAN2 pickle, read as data
+  facegen generate checkpoint=ffhq.pkl seeds=0-31 grid=8x4      an official pickle, read as data
   facegen generate checkpoint=export/ seeds=0-5 video=true      an mp4 from seed to seed and back to the first
   facegen generate checkpoint=runs/NAME labels=3                class 3 of a class-conditional generator
   facegen generate checkpoint=runs/NAME labels=cameras.npy      one camera (25 numbers) per row
 
-A seed is the same face here and in NVIDIA's scripts. truncation=0.7 trades variety for looks."""
+Examples with EG3D, whose faces are three-dimensional:
+  facegen generate checkpoint=runs/NAME seeds=0-3 poses=grid    a row per face, over yaw and over pitch
+  facegen generate checkpoint=runs/NAME seeds=0-3 depth=true    coloured depth, and distances as .npy
+  facegen generate checkpoint=runs/NAME seeds=0 video=turntable frames=120 depth=true
+  facegen generate checkpoint=runs/NAME seeds=0-3 video=turntable yaw_degrees=[-180,180]     all around
+  facegen generate checkpoint=runs/NAME seeds=0 video=path frames=120      EG3D's small ellipse
+  facegen generate checkpoint=runs/NAME seeds=0 mesh=true volume=true      seed0000.ply, .glb and _volume.npz
+  facegen generate checkpoint=runs/NAME labels=cameras.npy conditioning=same
+
+A seed is the same face here and in NVIDIA's scripts. truncation=0.7 trades variety for looks. `labels` are the cameras
+that look at an EG3D face, `conditioning` is the one its mapping network is told; both are frontal by default."""
+_FILMS = ("interpolation", "turntable", "path")
 
 
 def run(cfg: DictConfig) -> None:
     """Generate what the configuration asks for."""
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     seeds = sampling.parse_seeds(settings["seeds"])
+    film = _film_kind(settings["video"])
+    if settings["poses"] not in (None, False, "grid"):
+        raise ValueError(f"poses: got {settings['poses']!r}, expected grid or null")
     generator = sampling.load_generator(str(settings["checkpoint"]), settings["device"])
     outdir = Path(str(settings["outdir"])).expanduser()
-    if settings["video"]:
+    if sampling.is_3d(generator):
+        _three_dimensional(generator, film, seeds, settings, outdir)
+        return
+    _refuse_3d(generator, film, settings)
+    if film:
         _video(generator, seeds, settings, outdir)
     else:
         _pictures(generator, seeds, settings, outdir)
+
+
+def _film_kind(value: Any) -> str | None:
+    if value in (None, False):
+        return None
+    if value is True:
+        return "interpolation"
+    if value not in _FILMS:
+        raise ValueError(f"video: got {value!r}, expected {', '.join(_FILMS)}, true (interpolation) or null")
+    return value
+
+
+def _three_dimensional(
+    generator: Any, film: str | None, seeds: list[int], settings: dict[str, Any], outdir: Path
+) -> None:
+    from facegen.cli import generate_shapes, generate_views
+
+    shapes = settings["volume"] or settings["mesh"]
+    generate_views.check(generator, film, settings)
+    generate_shapes.check(settings)
+    if settings["poses"]:
+        generate_views.save_poses(generator, seeds, settings, outdir)
+    if film:
+        generate_views.save_film(generator, film, seeds, settings, outdir)
+    if shapes:
+        generate_shapes.save_shapes(generator, seeds, settings, outdir)
+    if not (settings["poses"] or film or shapes):
+        generate_views.save_pictures(generator, seeds, settings, outdir)
+
+
+def _refuse_3d(generator: Any, film: str | None, settings: dict[str, Any]) -> None:
+    """ValueError where an image generator is asked for what only a 3D one has."""
+    asked = [name for name in ("poses", "depth", "volume", "mesh", "neural_resolution") if settings[name]]
+    asked += [f"video={film}"] if film in ("turntable", "path") else []
+    asked += ["conditioning"] if settings["conditioning"] != "average" else []
+    if asked:
+        kind = type(generator).__module__.split(".")[-2]
+        raise ValueError(
+            f"{asked[0]}: got a {kind} generator, which makes images without depth; expected one of EG3D, whose faces "
+            "cameras can go around"
+        )
 
 
 def _latents(generator: Any, seeds: list[int], settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -47,13 +106,10 @@ def _latents(generator: Any, seeds: list[int], settings: dict[str, Any]) -> tupl
     return z, sampling.labels(settings["labels"], len(seeds), generator.c_dim)
 
 
-def _ws(generator: Any, z: Tensor, c: Tensor, settings: dict[str, Any]) -> Float[Tensor, "sample num_ws w_dim"]:
-    return sampling.map_latents(generator, z, c, settings["truncation"], settings["truncation_cutoff"])
-
-
 def _pictures(generator: Any, seeds: list[int], settings: dict[str, Any], outdir: Path) -> None:
     columns, rows = pictures.grid_size(settings["grid"], len(seeds))
-    ws = _ws(generator, *_latents(generator, seeds, settings), settings)
+    z, c = _latents(generator, seeds, settings)
+    ws = sampling.map_latents(generator, z, c, settings["truncation"], settings["truncation_cutoff"])
     made = sampling.images(generator, ws, settings["noise_mode"], settings["batch_size"])
     cells = []
     for seed, picture in zip(seeds, tqdm(made, total=len(seeds), desc="pictures", unit="img"), strict=True):
@@ -65,41 +121,15 @@ def _pictures(generator: Any, seeds: list[int], settings: dict[str, Any], outdir
 
 
 def _video(generator: Any, seeds: list[int], settings: dict[str, Any], outdir: Path) -> None:
+    check_film(settings)
     columns, rows = pictures.grid_size(settings["grid"] or "1x1", 1)
-    frames, fps = settings["frames"], settings["fps"]
-    if len(seeds) < 2 or frames < 1 or fps < 1:
-        raise ValueError(
-            f"video: got {len(seeds)} seed(s), frames={frames}, fps={fps}; expected two seeds or more, and at least 1"
-        )
-    keys_z, keys_c = _latents(generator, seeds, settings)
-    tracks = [_track(generator, keys_z.roll(-i, 0), keys_c.roll(-i, 0), settings) for i in range(columns * rows)]
-    total = len(seeds) * frames
+    z, c = _latents(generator, seeds, settings)
+    tracks = [closed_track(generator, z.roll(-i, 0), c.roll(-i, 0), settings) for i in range(columns * rows)]
+    total, fps = len(seeds) * settings["frames"], settings["fps"]
     film = _film(generator, tracks, settings, columns, rows)
     path = outdir / "video.mp4"
     pictures.save_video(tqdm(film, total=total, desc="video", unit="frame"), path, fps)
     print(f"{path}: {total} frames, {total / fps:.1f} s, through {len(seeds)} seeds and back to the first")
-
-
-def _track(generator: Any, z: Tensor, c: Tensor, settings: dict[str, Any]) -> Float[Tensor, "frame num_ws w_dim"]:
-    """ws of every frame of a closed path through the key frames."""
-    steps = torch.arange(settings["frames"]) / settings["frames"]
-    if settings["interpolation"] == "z":
-        between = [slerp(a, b, steps) for a, b in zip(z, z.roll(-1, 0), strict=True)]
-        labels = [torch.lerp(a, b, steps[:, None]) for a, b in zip(c, c.roll(-1, 0), strict=True)]
-        return _ws(generator, torch.cat(between), torch.cat(labels), settings)
-    if settings["interpolation"] != "w":
-        raise ValueError(f"interpolation: got {settings['interpolation']!r}, expected w or z")
-    ws = _ws(generator, z, c, settings)
-    steps = steps.to(ws.device)[:, None, None]
-    return torch.cat([torch.lerp(a, b, steps) for a, b in zip(ws, ws.roll(-1, 0), strict=True)])
-
-
-def slerp(a: Float[Tensor, " z_dim"], b: Float[Tensor, " z_dim"], t: Float[Tensor, " step"]) -> Tensor:
-    """Spherical interpolation (Shoemake 1985) of direction, linear of length: (step, z_dim), a at t=0 and b at t=1."""
-    angle = torch.acos((a @ b / (a.norm() * b.norm())).clamp(-1, 1)).clamp_min(1e-6)
-    t = t[:, None]
-    direction = torch.sin((1 - t) * angle) * a / a.norm() + torch.sin(t * angle) * b / b.norm()
-    return direction / torch.sin(angle) * torch.lerp(a.norm(), b.norm(), t)
 
 
 def _film(

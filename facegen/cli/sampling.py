@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from facegen.data.pictures import to_uint8
-from facegen.geometry import cameras
+from facegen.geometry import cameras as geometry
 
 MOST_SEEDS = 1_000_000
 
@@ -73,38 +73,41 @@ def latents(seeds: list[int], z_dim: int) -> Float[Tensor, "seed z_dim"]:
     return torch.from_numpy(np.stack([np.random.RandomState(s).randn(z_dim) for s in seeds])).float()
 
 
-def labels(value: Any, count: int, c_dim: int) -> Float[Tensor, "seed c_dim"]:
-    """Labels for `count` seeds: `average`, a class number, one label as a list, or a file with rows that are cycled."""
+def labels(value: Any, count: int, c_dim: int, setting: str = "labels") -> Float[Tensor, "seed c_dim"]:
+    """Labels for `count` seeds: `average`, a class number, one label as a list, or a file with rows that are cycled.
+
+    `setting` is what the user knows them by.
+    """
     if c_dim == 0:
         if value not in ("average", None):
-            raise ValueError(f"labels: got {value!r}, but this generator takes no labels; leave the setting out")
+            raise ValueError(f"{setting}: got {value!r}, but this generator takes no labels; leave the setting out")
         return torch.zeros(count, 0)
-    rows = _label_rows(value, c_dim)
+    rows = _label_rows(value, c_dim, setting)
     if rows.ndim != 2 or rows.shape[1] != c_dim or len(rows) == 0 or not np.isfinite(rows).all():
-        raise ValueError(f"labels: got shape {rows.shape}, expected rows of {c_dim} finite numbers")
+        raise ValueError(f"{setting}: got shape {rows.shape}, expected rows of {c_dim} finite numbers")
     return torch.from_numpy(rows[np.arange(count) % len(rows)])
 
 
-def _label_rows(value: Any, c_dim: int) -> np.ndarray:
+def _label_rows(value: Any, c_dim: int, setting: str) -> np.ndarray:
     if value == "average":
         return average_label(c_dim)
     if str(value).isdecimal():
         value = int(value)
         if not 0 <= value < c_dim:
-            raise ValueError(f"labels: got class {value}, expected 0 to {c_dim - 1}")
+            raise ValueError(f"{setting}: got class {value}, expected 0 to {c_dim - 1}")
         return np.eye(c_dim, dtype=np.float32)[value : value + 1]
     if isinstance(value, list | tuple):
         try:
             return np.atleast_2d(np.asarray(value, np.float32))
         except (TypeError, ValueError):
-            raise ValueError(f"labels: got {value!r}, expected {c_dim} numbers") from None
-    return _label_file(Path(str(value)).expanduser())
+            raise ValueError(f"{setting}: got {value!r}, expected {c_dim} numbers") from None
+    return _label_file(Path(str(value)).expanduser(), setting)
 
 
-def _label_file(path: Path) -> np.ndarray:
+def _label_file(path: Path, setting: str) -> np.ndarray:
     """Rows of a `.npy`, or of a JSON list or NVIDIA `dataset.json` (its labels in the order of the file)."""
     if not path.is_file():
-        raise ValueError(f"labels: got {path}, expected average, a class number, a list, or a .npy or .json file")
+        raise ValueError(f"{setting}: got {path}, expected average, a class number, a list, or a .npy or .json file")
     try:
         if path.suffix == ".npy":
             return np.atleast_2d(np.load(path, allow_pickle=False)).astype(np.float32)
@@ -113,29 +116,49 @@ def _label_file(path: Path) -> np.ndarray:
             content = [label for _, label in content["labels"]]
         return np.atleast_2d(np.asarray(content, np.float32))
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"labels: {path} is not a readable table of labels ({error})") from error
+        raise ValueError(f"{setting}: {path} is not a readable table of labels ({error})") from error
 
 
 def average_label(c_dim: int) -> np.ndarray:
     """For cameras, the frontal one of EG3D's scripts; for classes, equal weights."""
     if c_dim != 25:
         return np.full((1, c_dim), 1 / c_dim, np.float32)
-    frontal = cameras.look_at(math.pi / 2, math.pi / 2)
-    return cameras.label(frontal, cameras.pinhole_intrinsics()).numpy()
+    frontal = geometry.look_at(math.pi / 2, math.pi / 2)
+    return geometry.label(frontal, geometry.pinhole_intrinsics()).numpy()
+
+
+def is_3d(generator: Any) -> bool:
+    """Whether a generator has a field of densities that cameras look at (EG3D), or only makes images."""
+    return hasattr(generator, "sample_mixed")
+
+
+def check_noise_mode(mode: Any) -> None:
+    """ValueError unless the networks know it."""
+    if mode not in ("const", "random", "none"):
+        raise ValueError(f"noise_mode: got {mode!r}, expected const, random or none")
 
 
 @torch.inference_mode()
 def images(
-    generator: Any, ws: Float[Tensor, "sample num_ws w_dim"], noise_mode: str, batch_size: int
+    generator: Any,
+    ws: Float[Tensor, "sample num_ws w_dim"],
+    noise_mode: str,
+    batch_size: int,
+    cameras: Float[Tensor, "sample 25"] | None = None,
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Synthesise one picture per row of ws, `batch_size` at a time."""
-    if noise_mode not in ("const", "random", "none"):
-        raise ValueError(f"noise_mode: got {noise_mode!r}, expected const, random or none")
+    """Synthesise one picture per row of ws, `batch_size` at a time; a 3D generator needs the cameras that look."""
+    check_noise_mode(noise_mode)
     if batch_size < 1:
         raise ValueError(f"batch_size: got {batch_size}, expected at least 1")
-    for part in ws.split(batch_size):
-        pixels = to_uint8(generator.synthesis(part, noise_mode=noise_mode))
-        yield from rearrange(pixels, "n c h w -> n h w c").cpu().numpy()
+    if is_3d(generator) and cameras is None:
+        raise ValueError("got a generator of 3D faces, expected one of images, or cameras to look with")
+    for start in range(0, len(ws), batch_size):
+        part = slice(start, start + batch_size)
+        if is_3d(generator) and cameras is not None:
+            made = generator.synthesis(ws[part], cameras[part].to(ws), noise_mode=noise_mode).image
+        else:
+            made = generator.synthesis(ws[part], noise_mode=noise_mode)
+        yield from rearrange(to_uint8(made), "n c h w -> n h w c").cpu().numpy()
 
 
 @torch.inference_mode()

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import facegen as package
-from facegen.cli import generate, sampling
+from facegen.cli import generate_tracks, sampling
 from tests.cli.conftest import Facegen
 
 
@@ -57,9 +57,9 @@ def test_video_starts_at_the_key_frames(facegen: Facegen, export: Path, tmp_path
 
 def test_slerp_ends_at_its_ends() -> None:
     a, b = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
-    ends = generate.slerp(a, b, torch.tensor([0.0, 1.0]))
+    ends = generate_tracks.slerp(a, b, torch.tensor([0.0, 1.0]))
     assert torch.allclose(ends, torch.stack([a, b]), atol=1e-5)
-    assert torch.allclose(generate.slerp(a, a, torch.tensor([0.3])), a[None], atol=1e-4)
+    assert torch.allclose(generate_tracks.slerp(a, a, torch.tensor([0.3])), a[None], atol=1e-4)
 
 
 @pytest.mark.parametrize(
