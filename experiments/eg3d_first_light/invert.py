@@ -158,7 +158,7 @@ def invert_all(generator: Any, subjects: list[Subject], steps: int, pivotal_step
     """Figures of every subject, and the picture with a row for each."""
     minimised = perceptual_distance(side=generator.img_resolution)
     judges = [minimised, *(perceptual_distance("vgg", quiet=True) for _ in range(package_weights("vgg") is not None))]
-    both: dict[str, Any] = {"perceptual": minimised, "pixel_weight": 1.0, "raw_weight": 1.0}
+    both: dict[str, Any] = {"perceptual": minimised, "pixel_weight": 5.0, "raw_weight": 2.0}
     targets, labels = (torch.cat(parts) for parts in zip(*((s.image, s.camera) for s in subjects), strict=True))
     found = inversion.invert(generator, targets, labels, steps=steps, **both)
     mean = inversion.w_statistics(generator, inversion.average_camera(generator)).mean[:, None]
