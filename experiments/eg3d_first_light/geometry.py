@@ -6,7 +6,8 @@
 renders one face from each of these cameras, conditioned on the average camera. The faces differ, so depth is compared
 as Pearson's correlation over the pixels where the true head is seen (without hair and shoulders there is no mask to
 agree on): of depth itself, and of what is left of both after the best plane is taken away, which a flat face, however
-it is tilted, would leave uncorrelated. What another true head scores is the ceiling. Writes geometry.json and depths.png.
+it is tilted, would leave uncorrelated. What another true head scores is the ceiling. Writes geometry.json and
+depths.png.
 """
 
 import argparse

@@ -12,7 +12,8 @@ HELP = """\
 Find bad images and labels before they cost a night: decodes every file, in parallel.
 
 Names corrupt and truncated files, wrong or mixed sizes, images that are not 8-bit RGB, missing and malformed labels,
-labels for images that do not exist, duplicate names and identical copies: a table here, all of it in a JSON file.
+cameras that do not look at the face, labels for images that do not exist, duplicate names and identical copies: a
+table here, all of it in a JSON file.
 Ends with status 0 when everything is in order, 1 when something was found.
 
 Examples:

@@ -212,17 +212,17 @@ class EG3D(AdversarialTraining):
         return self.shown(real, blur(raw, self.blur.at(self.images_seen)), draws)
 
     def shown(self, image: Tensor, raw: Tensor, draws: Draws) -> Sequence[Tensor]:
-        """An image, blurred, and its rendering, augmented alike."""
+        """What the discriminator is given: an image, blurred, and its rendering, augmented alike."""
         image = blur(image, self.blur.at(self.images_seen))
-        if self.augment is None:
-            return [image, raw]
-        resized = F.interpolate(raw, size=image.shape[2:], mode="bilinear", antialias=True)
-        image, both = self.augmented(torch.cat([image, resized], dim=1), draws).split(3, dim=1)
-        return [image, F.interpolate(both, size=raw.shape[2:], mode="bilinear", antialias=True)]
+        if self.augment is not None:
+            resized = F.interpolate(raw, size=image.shape[2:], mode="bilinear", antialias=True)
+            image, both = self.augmented(torch.cat([image, resized], dim=1), draws).split(3, dim=1)
+            raw = F.interpolate(both, size=raw.shape[2:], mode="bilinear", antialias=True)
+        return [image] if isinstance(self.discriminator, SingleDiscriminator) else [image, raw]
 
     def discriminate(self, inputs: Sequence[Tensor], labels: Tensor, draws: Draws) -> Tensor:
         """Logits (N, 1) of an image and its rendering."""
-        return self.discriminator(ImagePair(*inputs), labels, randn=draws.randn)
+        return self.discriminator(ImagePair(inputs[0], inputs[-1]), labels, randn=draws.randn)
 
     # Regularisation ----------------------------------------------------------------------------------------------
 
