@@ -151,7 +151,7 @@ def _generated(generator: Any, cfg: DictConfig, data: Any) -> tuple[dict[str, An
 
 def _batch(generator: Any, z: Tensor, c: Tensor, cfg: DictConfig) -> list[np.ndarray]:
     ws = sampling.map_latents(generator, z, c, cfg.truncation, None)
-    return list(sampling.images(generator, ws, "const", cfg.batch_size))
+    return list(sampling.images(generator, ws, "const", cfg.batch_size, cameras=c))
 
 
 def table(result: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import torch
 from facegen import cli
 from facegen.checkpoint import save_network
 from facegen.networks.stylegan2 import Generator
+from tests.models.tiny import tiny_eg3d
 
 Facegen = Callable[..., tuple[int, str, str]]
 
@@ -54,3 +55,10 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def camera_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported camera-conditional generator of 16 pixels."""
     return save_network(tiny_generator(c_dim=25), tmp_path_factory.mktemp("camera_export"))
+
+
+@pytest.fixture(scope="session")
+def eg3d_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported EG3D generator of 16 pixels."""
+    torch.manual_seed(0)
+    return save_network(tiny_eg3d().generator, tmp_path_factory.mktemp("eg3d_export"))

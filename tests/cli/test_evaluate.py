@@ -43,8 +43,10 @@ def test_real_images_are_measured_and_named(facegen: Facegen, export: Path, phot
     assert result["seconds_per_image"] > 0 and "seconds per image" in out
 
 
-def test_without_real_images(facegen: Facegen, camera_export: Path) -> None:
-    status, out, _ = facegen("evaluate", f"checkpoint={camera_export}", "num_images=3", "batch_size=2")
+@pytest.mark.parametrize("kind", ["camera_export", "eg3d_export"])
+def test_without_real_images(facegen: Facegen, kind: str, request: pytest.FixtureRequest) -> None:
+    checkpoint = request.getfixturevalue(kind)
+    status, out, _ = facegen("evaluate", f"checkpoint={checkpoint}", "num_images=3", "batch_size=2")
     assert status == 0 and json.loads(out.splitlines()[-1])["real"] is None
 
 

@@ -41,7 +41,7 @@ def test_default_decides_whether_digits_are_text() -> None:
     [
         (["truncation=abc"], "truncation: got 'abc', expected a number (the default is 1.0)"),
         (["frames=1.5"], "frames: got 1.5, expected a whole number"),
-        (["video=3"], "video: got 3, expected true or false"),
+        (["depth=3"], "depth: got 3, expected true or false"),
         (["chekpoint=x"], "did you mean checkpoint?"),
         (["--seeds=3"], "settings have no dashes: seeds=3"),
         (["seeds"], "got 'seeds', expected KEY=VALUE"),
