@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.phases import measure_phases, median_seconds, own_process, peak_gib, print_row, row_in_units
 from facegen.geometry import cameras
 from facegen.models import EG3D
-from facegen.models.adversarial import Phase
+from facegen.models.schedule import Phase
 
 PHASES = [
     Phase("G", "generator", True, False, 1),

@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from facegen.models.adversarial import AdversarialTraining, Phase
+from facegen.models.adversarial import AdversarialTraining
+from facegen.models.schedule import Phase
 
 
 def now(device: str) -> float:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.phases import measure_phases, own_process, peak_gib, print_row, row_in_units
 from facegen.models import StyleGAN2
-from facegen.models.adversarial import Phase
+from facegen.models.schedule import Phase
 
 PHASES = [
     Phase("G", "generator", True, False, 1),
@@ -84,8 +84,8 @@ def main() -> None:
     repeats = ["--repeats", str(arguments.repeats)]
     for size in arguments.sizes:
         for threads in arguments.threads:
-            arguments = [str(size), str(threads), "cpu", "32-true", "0", *repeats]
-            row, unit = row_in_units(__file__, arguments, threads)
+            words = [str(size), str(threads), "cpu", "32-true", "0", *repeats]
+            row, unit = row_in_units(__file__, words, threads)
             print_row(f"{size} px, batch {CONFIGURATIONS[size]['batch']}, CPU, {threads} threads", row, unit, TOTAL)
         if not torch.cuda.is_available():
             continue

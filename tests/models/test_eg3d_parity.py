@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from facegen.models import EG3D
-from facegen.models.adversarial import Phase
+from facegen.models.schedule import Phase
 from tests.golden import NETWORK, assert_norm_close, golden_stems, load_json, load_npz
 from tests.golden import assert_close_golden as assert_close
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from facegen.models import StyleGAN2
-from facegen.models.adversarial import Phase, ema_beta, lazy_adam, update_ema
+from facegen.models.schedule import Phase, ema_beta, lazy_adam, update_ema
 from tests.golden import NETWORK, assert_norm_close, golden_stems, load_json, load_npz
 from tests.golden import assert_close_golden as assert_close
 
