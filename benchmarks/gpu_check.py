@@ -5,6 +5,7 @@ that says so, where there is no GPU; exits 1 when a check fails.
 """
 
 import argparse
+import json
 import logging
 import platform
 import sys
@@ -23,9 +24,11 @@ from torch import Tensor
 
 from facegen import ops
 from facegen.data import FaceDataModule, Recipe
+from facegen.geometry import cameras
 from facegen.losses import path_length, r1_penalty
-from facegen.models import StyleGAN2
+from facegen.models import EG3D, StyleGAN2
 from facegen.networks.ada import AUGMENT_PRESETS, AugmentPipe
+from facegen.networks.eg3d import ImagePair
 from facegen.networks.stylegan2 import Discriminator, Generator
 
 Tensors = list[Tensor]
@@ -105,6 +108,47 @@ def discriminator_check(device: torch.device) -> Tensors:
     return [logits, penalty, *gradients(penalty.mean() + logits.mean(), discriminator)]
 
 
+def eg3d(precision: Any = "32-true", half: int = 0) -> EG3D:
+    """64 pixels from renderings of 16."""
+    torch.manual_seed(0)
+    widths = {"channel_base": 2048, "channel_max": 64, "conv_clamp": 256 if half else None, "num_fp16_res": half}
+    return EG3D(
+        64,
+        batch_size=8,
+        generator={"z_dim": 64, "w_dim": 64, "plane_resolution": 64, "sr_num_fp16_res": half, **widths},
+        discriminator=dict(widths),
+        rendering={"superresolution_module": "tiny", "depth_resolution": 8, "depth_resolution_importance": 8},
+        neural_rendering_resolution_initial=16,
+        precision=precision,
+    )
+
+
+def poses(count: int) -> Tensor:
+    """Cameras (N, 25) about the frontal one."""
+    h, v = (torch.pi / 2 + 0.3 * normal(2, count)).unbind()
+    return cameras.label(cameras.look_at(h, v), cameras.pinhole_intrinsics())
+
+
+def rendering_check(device: torch.device) -> Tensors:
+    generator = eg3d().generator.to(device)
+    c = poses(2).to(device)
+    numbers = torch.Generator().manual_seed(0)
+
+    def rand(shape: list[int], device: torch.device) -> Tensor:
+        return torch.rand(shape, generator=numbers).to(device)
+
+    out = generator(normal(2, 64).to(device), c, noise_mode="const", rand=rand)
+    return [*out, *gradients(out.image.square().mean() + out.image_depth.mean(), generator)]
+
+
+def dual_check(device: torch.device) -> Tensors:
+    discriminator = eg3d().discriminator.to(device)
+    image, raw = (normal(4, 3, side, side).to(device).requires_grad_(True) for side in (64, 16))
+    logits = discriminator(ImagePair(image, raw), poses(4).to(device))
+    penalty = r1_penalty([image, raw], logits)
+    return [logits, penalty, *gradients(penalty.mean() + logits.mean(), discriminator)]
+
+
 def gradients(loss: Tensor, network: torch.nn.Module) -> Tensors:
     """All gradients as one tensor: single near-cancelling scalars say nothing."""
     found = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
@@ -127,23 +171,30 @@ class OneEpoch(lightning.Callback):
         trainer.should_stop = True
 
 
-def pictures(folder: Path) -> FaceDataModule:
-    """A data module over random pictures, made in `folder`."""
+def pictures(folder: Path, labels: bool) -> FaceDataModule:
+    """A data module over random pictures with cameras, made in `folder`."""
     random = np.random.default_rng(0)
     for index in range(16):
         picture = Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8))
         picture.save(folder / f"{index}.png")
-    return FaceDataModule(Recipe(folder, 64), batch_size=8, workers=0)
+    entries = [[f"{index}.png", label] for index, label in enumerate(poses(16).tolist())]
+    (folder / "dataset.json").write_text(json.dumps({"labels": entries}))
+    return FaceDataModule(Recipe(folder, 64, labels=labels), batch_size=8, workers=0)
 
 
-def trained(
-    folder: Path, device: torch.device, precision: Any, steps: int, save: Path | None = None, resume: Path | None = None
-) -> StyleGAN2:
-    """A model after `steps` steps, or `steps` more; every regulariser runs in the first."""
+def stylegan2(precision: Any) -> StyleGAN2:
+    """64 pixels, the three highest resolutions in half precision."""
     torch.manual_seed(0)
     widths: dict[str, Any] = {"channel_base": 2048, "channel_max": 64, "num_fp16_res": 3, "conv_clamp": 256}
     generator: dict[str, Any] = {"z_dim": 64, "w_dim": 64, "synthesis_kwargs": dict(widths)}
-    model = StyleGAN2(64, 0, 8, generator=generator, discriminator=widths, precision=precision)
+    return StyleGAN2(64, 0, 8, generator=generator, discriminator=widths, precision=precision)
+
+
+def trained(
+    model: Any, folder: Path, device: torch.device, steps: int, save: Path | None = None, resume: Path | None = None
+) -> Any:
+    """A model after `steps` steps, or `steps` more; every regulariser runs in the first."""
+    data = pictures(folder, labels=isinstance(model, EG3D))
     trainer = lightning.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
@@ -155,26 +206,26 @@ def trained(
         enable_model_summary=False,
         callbacks=[OneEpoch()],
     )
-    trainer.fit(model, datamodule=pictures(folder), ckpt_path=None if resume is None else str(resume))
+    trainer.fit(model, datamodule=data, ckpt_path=None if resume is None else str(resume))
     if save is not None:
         trainer.save_checkpoint(save)
     return model
 
 
-def training_check(precision: str, device: torch.device) -> tuple[bool, str]:
+def training_check(model: Any, device: torch.device) -> tuple[bool, str]:
     with tempfile.TemporaryDirectory() as folder:
-        model = trained(Path(folder), device, precision, steps=5)
+        trained(model, Path(folder), device, steps=5)
     finite = all(bool(p.isfinite().all()) for p in model.parameters())
     passed = finite and model.images_seen == 40 and model.nonfinite_steps == 0
     return passed, f"{model.images_seen} images, {model.nonfinite_steps} non-finite steps"
 
 
-def resume_check(device: torch.device) -> tuple[bool, str]:
+def resume_check(build: Callable[[str], Any], device: torch.device) -> tuple[bool, str]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        whole = trained(folder, device, "32-true", steps=4)
-        trained(folder, device, "32-true", steps=2, save=folder / "half.ckpt")
-        resumed = trained(folder, device, "32-true", steps=2, resume=folder / "half.ckpt")
+        whole = trained(build("32-true"), folder, device, steps=4)
+        trained(build("32-true"), folder, device, steps=2, save=folder / "half.ckpt")
+        resumed = trained(build("32-true"), folder, device, steps=2, resume=folder / "half.ckpt")
     pairs = list(zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
     if all(torch.equal(a, b) for a, b in pairs):
         return True, "the same bits"
@@ -189,9 +240,14 @@ def checks(device: torch.device) -> Iterator[tuple[str, Callable[[], tuple[bool,
     yield "augmentation and gradient, as on the CPU", lambda: against_cpu(augmentation, FORWARD, device)
     yield "generator, path length, gradients, as on the CPU", lambda: against_cpu(generator_check, SECOND, device)
     yield "discriminator, R1, gradients, as on the CPU", lambda: against_cpu(discriminator_check, SECOND, device)
+    yield "EG3D generator, gradients, as on the CPU", lambda: against_cpu(rendering_check, SECOND, device)
+    yield "dual discriminator, R1, gradients, as on the CPU", lambda: against_cpu(dual_check, SECOND, device)
     for precision in ("32-true", "bf16-mixed", "16-mixed"):
-        yield f"training steps, {precision}", lambda p=precision: training_check(p, device)
-    yield "stopped and resumed training, 32-true", lambda: resume_check(device)
+        half = 0 if precision == "32-true" else 3
+        yield f"StyleGAN2 training steps, {precision}", lambda p=precision: training_check(stylegan2(p), device)
+        yield f"EG3D training steps, {precision}", lambda p=precision, h=half: training_check(eg3d(p, h), device)
+    yield "stopped and resumed StyleGAN2, 32-true", lambda: resume_check(stylegan2, device)
+    yield "stopped and resumed EG3D, 32-true", lambda: resume_check(eg3d, device)
 
 
 def measure(name: str, check: Callable[[], tuple[bool, str]]) -> Row:
