@@ -4,10 +4,10 @@
 
 64 synthetic heads that training has not seen (another seed) have a camera and a true depth map each. The generator
 renders one face from each of these cameras, conditioned on the average camera. The faces differ, so depth is compared
-as Pearson's correlation over the pixels where the true head is seen (without hair and shoulders there is no mask to
-agree on): of depth itself, and of what is left of both after the best plane is taken away, which a flat face, however
-it is tilted, would leave uncorrelated. What another true head scores is the ceiling. Writes geometry.json and
-depths.png.
+as Pearson's correlation over the pixels where the true head shows its face (skin, eyes, mouth, ears), and where it
+shows anything (with hair and shoulders): of depth itself, and of what is left of both after the best plane is taken
+away, which a flat face, however it is tilted, would leave uncorrelated. What another true head scores is the ceiling.
+Writes geometry.json and depths.png.
 """
 
 import argparse
@@ -28,15 +28,16 @@ from facegen.data.poses import random_label
 from facegen.data.synthetic.source import cache_folder
 from facegen.geometry.cameras import positions
 from facegen.geometry.projection import world_to_clip
-from facegen.morphable.procedural import load_head, random_person
+from facegen.morphable.procedural import PARTS, load_head, random_person
 from facegen.rendering import interpolate, rasterize
 
 SIDE, COUNT, SEED = 64, 64, 4_000_000
 BACKGROUND = 3.3  # where rays end
+LEAST_PIXELS = 100
 
 
-def true_depth(head: Any, vertices: np.ndarray, label: torch.Tensor) -> torch.Tensor:
-    """Distance along rays (SIDE, SIDE) to a head, NaN where there is none."""
+def true_depth(head: Any, vertices: np.ndarray, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distance along rays (SIDE, SIDE) to a head, NaN where there is none; and where its face is seen."""
     points = torch.from_numpy(vertices)
     triangles = torch.from_numpy(head.triangles)
     ones = torch.ones(len(points), 1)
@@ -44,7 +45,10 @@ def true_depth(head: Any, vertices: np.ndarray, label: torch.Tensor) -> torch.Te
     seen = rasterize(clip[None], triangles, SIDE)
     surface = interpolate(points, seen, triangles)[0]
     distance = (surface - positions(label)[0]).norm(dim=-1)
-    return distance.where(seen.triangle_id[0] >= 0, torch.nan)
+    hit = seen.triangle_id[0] >= 0
+    part = torch.from_numpy(head.part.astype(np.int64))[triangles.long()[seen.triangle_id[0].clamp_min(0).long(), 0]]
+    covered = (part == PARTS.index("hair")) | (part == PARTS.index("cloth"))
+    return distance.where(hit, torch.nan), hit & ~covered
 
 
 def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -59,9 +63,9 @@ def without_plane(depth: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
     return rest, float(1 - rest.var() / depth.var())
 
 
-def compare(found: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
-    """Correlations of two depth maps where the true head is seen."""
-    rows, columns = torch.nonzero(truth.isfinite(), as_tuple=True)
+def compare(found: torch.Tensor, truth: torch.Tensor, region: torch.Tensor) -> dict[str, float]:
+    """Correlations of two depth maps in a region of the true head."""
+    rows, columns = torch.nonzero(truth.isfinite() & region, as_tuple=True)
     ours, theirs = found[rows, columns], truth[rows, columns]
     both = ours.isfinite()
     ours, theirs, rows, columns = ours[both], theirs[both], rows[both], columns[both]
@@ -92,13 +96,16 @@ def main() -> None:
     generator.rendering_kwargs.update(depth_resolution=48, depth_resolution_importance=48)
     head = load_head(cache_folder(), 1.0)
     frontal = generator.average_camera()
-    scores, ceilings, cells = [], [], []
+    scores: dict[str, list[dict[str, float]]] = {"face": [], "all": []}
+    ceilings: dict[str, list[dict[str, float]]] = {"face": [], "all": []}
+    cells: list[torch.Tensor] = []
     before = None
     for number in tqdm(range(COUNT), "comparing", unit="face"):
         rng = np.random.default_rng([SEED, number])
         person = random_person(head, rng)
         label = torch.from_numpy(random_label(arguments.poses, rng))[None]
-        truth = true_depth(head, head.vertices(person.identity, person.expression), label)
+        vertices = head.vertices(person.identity, person.expression)
+        truth, face = true_depth(head, vertices, label)
         z = torch.from_numpy(np.random.RandomState(number).randn(1, generator.z_dim)).float()
         ws = generator.mapping(z, frontal, truncation_psi=arguments.truncation)
         random = torch.Generator().manual_seed(number)
@@ -106,16 +113,24 @@ def main() -> None:
             ws, label, SIDE, rand=lambda shape, device=None, g=random: torch.rand(shape, generator=g)
         )
         found = out.image_depth[0, 0]
-        scores.append(compare(found, truth))
-        if before is not None:  # another head from the same camera
-            ceilings.append(compare(true_depth(head, before, label), truth))
-        before = head.vertices(person.identity, person.expression)
+        for name, region in (("face", face), ("all", truth.isfinite())):
+            if region.sum() < LEAST_PIXELS:  # a head from behind its hair
+                continue
+            scores[name].append(compare(found, truth, region))
+            if before is not None:  # another head from the same camera
+                ceilings[name].append(compare(true_depth(head, before, label)[0], truth, region))
+        before = vertices
         if len(cells) < 3 * 16:
             image = torch.nn.functional.interpolate(out.image, SIDE)[0]
             cells += [image, shaded(found), shaded(truth)]
-    summary = {name: _spread([score[name] for score in scores]) for name in scores[0]}
-    ceiling = {name: _spread([score[name] for score in ceilings]) for name in ("depth", "without_plane")}
-    result = {"faces": COUNT, "poses": arguments.poses, "generator": summary, "another_true_head": ceiling}
+    result: dict[str, Any] = {"poses": arguments.poses, "truncation": arguments.truncation}
+    for region in scores:
+        ours, other = scores[region], ceilings[region]
+        result[region] = {
+            "faces": len(ours),
+            "generator": {name: _spread([score[name] for score in ours]) for name in ours[0]},
+            "another_true_head": {name: _spread([s[name] for s in other]) for name in ("depth", "without_plane")},
+        }
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "geometry.json").write_text(json.dumps(result, indent=1) + "\n")
     save_png(tile(to_uint8(torch.stack(cells)), 12), arguments.out / "depths.png")
