@@ -32,7 +32,7 @@ Examples with EG3D, whose faces are three-dimensional:
   facegen generate checkpoint=runs/NAME seeds=0-3 depth=true    coloured depth, and distances as .npy
   facegen generate checkpoint=runs/NAME seeds=0 video=turntable frames=120 depth=true
   facegen generate checkpoint=runs/NAME seeds=0-3 video=turntable yaw_degrees=[-180,180]     all around
-  facegen generate checkpoint=runs/NAME seeds=0 video=path frames=120      EG3D's small ellipse
+  facegen generate checkpoint=runs/NAME seeds=0 video=path frames=120 sampling_multiplier=2      EG3D's small ellipse
   facegen generate checkpoint=runs/NAME seeds=0 mesh=true volume=true      seed0000.ply, .glb and _volume.npz
   facegen generate checkpoint=runs/NAME labels=cameras.npy conditioning=same
 
@@ -78,6 +78,8 @@ def _three_dimensional(
     shapes = settings["volume"] or settings["mesh"]
     generate_views.check(generator, film, settings)
     generate_shapes.check(settings)
+    for name in ("depth_resolution", "depth_resolution_importance"):
+        generator.rendering_kwargs[name] *= settings["sampling_multiplier"]
     if settings["poses"]:
         generate_views.save_poses(generator, seeds, settings, outdir)
     if film:

@@ -14,6 +14,7 @@ from facegen.cli.generate_faces import Face, cell, depth_limits, face_of_seed, l
 from facegen.cli.generate_tracks import check_film, closed_track
 from facegen.data.pictures import save_png
 
+_MOST_TIMES = 16  # 48 + 48 samples become 1536: beyond that memory goes and nothing is gained
 Sheets = tuple[int, Iterator[list[pictures.Picture]]]  # number of frames, and the cells of each, made when asked for
 
 
@@ -27,6 +28,9 @@ def check(generator: Any, film: str | None, settings: dict[str, Any]) -> None:
     side = settings["neural_resolution"]
     if side is not None and (type(side) is not int or side < 1):
         raise ValueError(f"neural_resolution: got {side!r}, expected a number of pixels or null")
+    times = settings["sampling_multiplier"]
+    if not 1 <= times <= _MOST_TIMES:
+        raise ValueError(f"sampling_multiplier: got {times}, expected 1 to {_MOST_TIMES}")
     own = "poses" if settings["poses"] else f"video={film}" if film in ("turntable", "path") else None
     if own and settings["labels"] != "average":
         raise ValueError(f"labels: got {settings['labels']!r}, but {own} has cameras of its own; leave the setting out")

@@ -228,3 +228,17 @@ def test_image_generators_have_no_depth(
     line = refused("generate", f"checkpoint={camera_export}", f"outdir={tmp_path / 'o'}", *words)
     assert f"{name}: got a stylegan2 generator" in line and "EG3D" in line
     assert not (tmp_path / "o").exists()
+
+
+def test_more_samples_on_a_ray(facegen: Facegen, eg3d_export: Path, tmp_path: Path, refused) -> None:
+    words = [f"checkpoint={eg3d_export}", "seeds=5", "truncation=0.5"]
+    facegen("generate", *words, "sampling_multiplier=3", f"outdir={tmp_path}")
+    network, c = tiny_eg3d(), tiny_eg3d().average_camera()
+    for name in ("depth_resolution", "depth_resolution_importance"):
+        network.rendering_kwargs[name] *= 3
+    with torch.no_grad():
+        ws = network.mapping(sampling.latents([5], 8), c, truncation_psi=0.5)
+        image = network.synthesis(ws, c, noise_mode="const", rand=generate_faces.seeded(5)).image[0]
+    expected = (image * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    assert np.abs(pixels(tmp_path / "seed0005.png") - expected).max() <= 1
+    assert "sampling_multiplier: got 0, expected 1 to 16" in refused("generate", *words, "sampling_multiplier=0")
