@@ -18,17 +18,19 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.phases import measure_phases, median_seconds, own_process, peak_gib, print_row, row_in_units
+from benchmarks.phases import (
+    measure_phases,
+    median_seconds,
+    own_process,
+    peak_gib,
+    print_row,
+    row_in_units,
+    step_phases,
+)
 from facegen.geometry import cameras
 from facegen.models import EG3D
-from facegen.models.schedule import Phase
 
-PHASES = [
-    Phase("G", "generator", True, False, 1),
-    Phase("G+reg", "generator", True, True, 1),
-    Phase("D", "discriminator", True, False, 1),
-    Phase("D+R1", "discriminator", True, True, 1),
-]
+PHASES = step_phases("G+reg")
 TOTAL = tuple(phase.name for phase in PHASES)
 CONFIGURATIONS: dict[int, dict[str, Any]] = {
     128: {"batch": 2, "base": 4096, "width": 64, "module": "SuperresolutionHybrid2X", "side": 32, "samples": 24},

@@ -20,6 +20,16 @@ from facegen.models.adversarial import AdversarialTraining
 from facegen.models.schedule import Phase
 
 
+def step_phases(regularised: str) -> list[Phase]:
+    """G and D alone and with their regularisers in the same step; `regularised` names the generator's."""
+    return [
+        Phase("G", "generator", True, False, 1),
+        Phase(regularised, "generator", True, True, 1),
+        Phase("D", "discriminator", True, False, 1),
+        Phase("D+R1", "discriminator", True, True, 1),
+    ]
+
+
 def now(device: str) -> float:
     """Seconds, when the device has done what it was told."""
     if device == "cuda":

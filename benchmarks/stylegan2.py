@@ -17,16 +17,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.phases import measure_phases, own_process, peak_gib, print_row, row_in_units
+from benchmarks.phases import measure_phases, own_process, peak_gib, print_row, row_in_units, step_phases
 from facegen.models import StyleGAN2
-from facegen.models.schedule import Phase
 
-PHASES = [
-    Phase("G", "generator", True, False, 1),
-    Phase("G+PL", "generator", True, True, 1),
-    Phase("D", "discriminator", True, False, 1),
-    Phase("D+R1", "discriminator", True, True, 1),
-]
+PHASES = step_phases("G+PL")
 TOTAL = tuple(phase.name for phase in PHASES)
 CONFIGURATIONS: dict[int, dict[str, int]] = {
     64: {"channel_base": 8192, "channel_max": 256, "batch": 8},

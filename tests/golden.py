@@ -83,6 +83,21 @@ def assert_norm_close(yours: float, ref: float | None, largest: float, name: str
     assert abs(yours - ref) <= limit, f"{name}: norm {yours:.6g}, expected {ref:.6g}, allowed difference {limit:.3g}"
 
 
+def assert_phase_gradients(
+    network: torch.nn.Module, phase: str, norms: dict[str, float | None], arrays: dict[str, Tensor]
+) -> None:
+    """Compare gradients that a phase of training left in a network: all norms, and the arrays `<phase>/grad/*`."""
+    largest = max(norm or 0.0 for norm in norms.values())
+    parameters = dict(network.named_parameters())
+    assert norms.keys() <= parameters.keys()
+    for key, norm in norms.items():
+        gradient = parameters[key].grad
+        gradient = torch.zeros_like(parameters[key]) if gradient is None else gradient
+        assert_norm_close(float(gradient.double().norm()), norm, largest, name=f"{phase}/{key}")
+        if (expected := arrays.get(f"{phase}/grad/{key}")) is not None:
+            assert_close_golden(gradient, expected, 1e-3, 1e-4 * largest, name=f"{phase}/grad/{key}")
+
+
 def gradients(output: Tensor, inputs: list[Tensor], create_graph: bool = False) -> list[Tensor]:
     """Gradients of a scalar, zero where it does not depend on an input."""
     if not output.requires_grad:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from facegen.models import StyleGAN2
 from facegen.models.schedule import Phase, ema_beta, lazy_adam, update_ema
-from tests.golden import NETWORK, assert_norm_close, golden_stems, load_json, load_npz
+from tests.golden import NETWORK, assert_phase_gradients, golden_stems, load_json, load_npz
 from tests.golden import assert_close_golden as assert_close
 
 pytestmark = pytest.mark.parity
@@ -100,19 +100,7 @@ def test_phases(golden: Path, name: str) -> None:
             w_avg: Any = model.generator.mapping.w_avg
             assert_close(w_avg, io[f"{phase}/w_avg_after"], *NETWORK, name=f"{phase}/w_avg")
         trained = model.generator if phase[0] == "G" else model.discriminator
-        _check_gradients(trained, phase, record["grad_norms"], io)
-
-
-def _check_gradients(network: nn.Module, phase: str, norms: dict[str, float | None], io: dict[str, Tensor]) -> None:
-    largest = max(norm or 0.0 for norm in norms.values())
-    parameters = dict(network.named_parameters())
-    assert norms.keys() <= parameters.keys()
-    for key, norm in norms.items():
-        gradient = parameters[key].grad
-        gradient = torch.zeros_like(parameters[key]) if gradient is None else gradient
-        assert_norm_close(float(gradient.double().norm()), norm, largest, name=f"{phase}/{key}")
-        if (expected := io.get(f"{phase}/grad/{key}")) is not None:
-            assert_close(gradient, expected, 1e-3, 1e-4 * largest, name=f"{phase}/grad/{key}")
+        assert_phase_gradients(trained, phase, record["grad_norms"], io)
 
 
 def test_ema(golden: Path) -> None:
