@@ -10,6 +10,7 @@ from PIL import Image
 
 from facegen.callbacks.clock import due
 from facegen.data.pictures import save_png, tile, to_uint8
+from facegen.networks.eg3d import is_3d
 
 
 class SampleGrids(pl.Callback):
@@ -67,22 +68,13 @@ class SampleGrids(pl.Callback):
 
 def _look(generator: Any, z: torch.Tensor, c: torch.Tensor, random: torch.Generator) -> list[torch.Tensor]:
     """Images (N, 3, R, R) of latents and labels and, where there is geometry, distances: near is bright."""
-    if not hasattr(generator, "planes"):
+    if not is_3d(generator):
         return [generator(z, c, noise_mode="const")]
 
     def rand(shape: list[int], device: Any = None) -> torch.Tensor:
         return torch.rand(shape, generator=random, device=device)
 
     out = generator(z, c, noise_mode="const", rand=rand)
-    options = generator.options
-    near, far = (
-        (out.image_depth.min(), out.image_depth.max())
-        if options.ray_start == "auto"
-        else (
-            options.ray_start,
-            options.ray_end,
-        )
-    )
+    near, far = generator.depth_limits()
     depth = 1 - 2 * (out.image_depth - near) / (far - near)
-    side = out.image.shape[-1]
-    return [out.image, torch.nn.functional.interpolate(depth, side).expand(-1, 3, -1, -1)]
+    return [out.image, torch.nn.functional.interpolate(depth, out.image.shape[-1]).expand(-1, 3, -1, -1)]

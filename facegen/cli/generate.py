@@ -12,6 +12,7 @@ from tqdm import tqdm
 from facegen.cli import pictures, sampling
 from facegen.cli.generate_tracks import check_film, closed_track
 from facegen.data.pictures import save_png
+from facegen.networks.eg3d import is_3d
 
 CONFIG = "generate"
 HELP = """\
@@ -50,7 +51,7 @@ def run(cfg: DictConfig) -> None:
         raise ValueError(f"poses: got {settings['poses']!r}, expected grid or null")
     generator = sampling.load_generator(str(settings["checkpoint"]), settings["device"])
     outdir = Path(str(settings["outdir"])).expanduser()
-    if sampling.is_3d(generator):
+    if is_3d(generator):
         _three_dimensional(generator, film, seeds, settings, outdir)
         return
     _refuse_3d(generator, film, settings)

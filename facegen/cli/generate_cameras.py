@@ -40,17 +40,11 @@ def pitch_range(settings: dict[str, Any]) -> tuple[float, float]:
     return degrees(settings, "pitch_degrees", 89)
 
 
-def at_angles(generator: Any, h: float | Tensor, v: float | Tensor) -> Cameras:
-    """Labels of cameras at look-at angles in radians around this generator's faces."""
-    pivot = generator.rendering_kwargs.get("avg_camera_pivot", cameras.PIVOT)
-    radius = generator.rendering_kwargs.get("avg_camera_radius", cameras.RADIUS)
-    return cameras.label(cameras.look_at(h, v, pivot, radius), cameras.pinhole_intrinsics())
-
-
 def at_degrees(generator: Any, yaw: Float[Tensor, " camera"], pitch: Float[Tensor, " camera"]) -> Cameras:
     """Labels of cameras at yaw and elevation in degrees."""
-    height = torch.sin(torch.deg2rad(pitch))
-    return at_angles(generator, math.pi / 2 + torch.deg2rad(yaw), (1 - height) * math.pi / 2)
+    yaw, pitch = torch.deg2rad(yaw), torch.deg2rad(pitch)
+    around = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], dim=-1)
+    return generator.cameras_at(*cameras.position_yaw_pitch(around).unbind(-1))
 
 
 def pose_columns(generator: Any, settings: dict[str, Any]) -> tuple[list[str], Cameras]:
@@ -89,7 +83,7 @@ def path(generator: Any, settings: dict[str, Any]) -> Cameras:
     """The loop of EG3D's video script: an ellipse of 20 degrees to the sides and 9 up and down."""
     phase = 2 * math.pi * torch.arange(settings["frames"]) / settings["frames"]
     h = math.pi / 2 + _PATH_H * torch.sin(phase)
-    return at_angles(generator, h, math.pi / 2 - _PATH_RAISED + _PATH_V * torch.cos(phase))
+    return generator.cameras_at(h, math.pi / 2 - _PATH_RAISED + _PATH_V * torch.cos(phase))
 
 
 def rendering(generator: Any, value: Any, count: int) -> Cameras:

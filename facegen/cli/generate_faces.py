@@ -1,6 +1,5 @@
 """`facegen generate`: one face of EG3D, made once, and what a camera sees of it."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,12 +75,7 @@ def depth_limits(generator: Any, settings: dict[str, Any]) -> tuple[float, float
     """Distances of the nearest and farthest colour: the setting, or where the generator's rays start and end."""
     value = settings["depth_range"]
     if value is None:
-        options = generator.options
-        if options.ray_start != "auto":
-            return float(options.ray_start), float(options.ray_end)
-        radius = generator.rendering_kwargs.get("avg_camera_radius", 2.7)
-        reach = math.sqrt(3) / 2 * options.box_warp
-        return radius - reach, radius + reach
+        return generator.depth_limits()
     pair = isinstance(value, list | tuple) and len(value) == 2 and all(type(v) in (int, float) for v in value)
     if not (pair and value[0] < value[1]):
         raise ValueError(f"depth_range: got {value!r}, expected [NEAR,FAR] in world units with NEAR < FAR, or null")

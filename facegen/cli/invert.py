@@ -16,10 +16,10 @@ from facegen.checkpoint import atomic_write, save_network
 from facegen.cli import photographs, sampling
 from facegen.cli.photographs import Photograph
 from facegen.data.pictures import save_png, tile, to_uint8
-from facegen.geometry import cameras
 from facegen.losses.perceptual import LEAST_SIZE, PerceptualDistance, package_weights, perceptual_distance
 from facegen.models import inversion
 from facegen.models.inversion.objective import shrink
+from facegen.networks import eg3d
 
 CONFIG = "invert"
 HELP = """\
@@ -46,7 +46,7 @@ def run(cfg: DictConfig) -> None:
     _check(settings)
     generator = sampling.load_generator(str(settings["checkpoint"]), settings["device"])
     folder, found = photographs.find(str(settings["images"]))
-    is_3d = inversion.is_3d(generator)
+    is_3d = eg3d.is_3d(generator)
     rows = photographs.labels(settings["labels"], found, folder, generator.c_dim, is_3d)
     judges = _judges(settings["perceptual"], generator)
     outdir, results = Path(str(settings["outdir"])).expanduser(), []
@@ -90,7 +90,7 @@ def _invert(
     outdir: Path,
 ) -> dict[str, Any]:
     """Invert one picture, write its files, and return its entry of inversion.json."""
-    device, is_3d = next(generator.parameters()).device, inversion.is_3d(generator)
+    device, is_3d = next(generator.parameters()).device, eg3d.is_3d(generator)
     target, label = target.to(device), label.to(device)
     camera = label if is_3d else None
     shared: dict[str, Any] = {"perceptual": judges[0], "raw_weight": settings["raw_weight"], "seed": settings["seed"]}
@@ -144,10 +144,8 @@ def views(
 
     A positive yaw turns the nose to the right of the picture.
     """
-    pivot = generator.rendering_kwargs.get("avg_camera_pivot", cameras.PIVOT)
-    radius = generator.rendering_kwargs.get("avg_camera_radius", cameras.RADIUS)
     h = math.pi / 2 - torch.deg2rad(torch.tensor(yaws_degrees, dtype=torch.float32, device=ws.device))
-    labels = cameras.label(cameras.look_at(h, math.pi / 2, pivot, radius), cameras.pinhole_intrinsics())
+    labels = generator.cameras_at(h, math.pi / 2)
     made = [inversion.synthesize(generator, ws, label[None]) for label in labels]
     depth = torch.cat([one.depth for one in made if one.depth is not None])
     near, far = depth.quantile(0.02), depth.quantile(0.98)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from facegen.data.pictures import to_uint8
 from facegen.geometry import cameras as geometry
+from facegen.networks.eg3d import is_3d
 
 MOST_SEEDS = 1_000_000
 
@@ -125,11 +126,6 @@ def average_label(c_dim: int) -> np.ndarray:
         return np.full((1, c_dim), 1 / c_dim, np.float32)
     frontal = geometry.look_at(math.pi / 2, math.pi / 2)
     return geometry.label(frontal, geometry.pinhole_intrinsics()).numpy()
-
-
-def is_3d(generator: Any) -> bool:
-    """Whether a generator has a field of densities that cameras look at (EG3D), or only makes images."""
-    return hasattr(generator, "sample_mixed")
 
 
 def check_noise_mode(mode: Any) -> None:

@@ -13,6 +13,7 @@ from facegen.models.inversion import invert, noise_regularization, pivotal_tunin
 from facegen.models.inversion.objective import Weights, objective, shrink
 from facegen.models.inversion.pictures import Rendered
 from facegen.models.inversion.projection import learning_rate_factor
+from facegen.networks import eg3d
 from facegen.networks.eg3d import TriPlaneGenerator
 from facegen.networks.stylegan2 import Generator
 
@@ -78,15 +79,15 @@ def views(count: int) -> Tensor:
 def made(network: Any, count: int = 2) -> tuple[Tensor, Tensor]:
     """Latents (N, num_ws, w_dim) and their pictures, cut off like photographs."""
     z = torch.randn(count, network.z_dim, generator=torch.Generator().manual_seed(5))
-    c = network.average_camera().expand(count, -1) if inversion.is_3d(network) else torch.zeros(count, network.c_dim)
+    c = network.average_camera().expand(count, -1) if eg3d.is_3d(network) else torch.zeros(count, network.c_dim)
     ws = network.mapping(z, c)
-    shown = views(count) if inversion.is_3d(network) else None
+    shown = views(count) if eg3d.is_3d(network) else None
     return ws, inversion.synthesize(network, ws, shown).image.clamp(-1, 1)
 
 
 def start(network: Any, count: int) -> Tensor:
     """Pictures of the mean latent."""
-    is_3d = inversion.is_3d(network)
+    is_3d = eg3d.is_3d(network)
     conditioning = inversion.average_camera(network) if is_3d else torch.zeros(1, 0)
     mean = inversion.w_statistics(network, conditioning.expand(count, -1), 200).mean
     ws = mean[:, None].expand(-1, network.num_ws, -1)
@@ -142,7 +143,7 @@ def test_known_cameras() -> None:
 def test_equal_seeds_give_equal_results(build: Any) -> None:
     network = build()
     _, images = made(network, 1)
-    shown = views(1) if inversion.is_3d(network) else None
+    shown = views(1) if eg3d.is_3d(network) else None
     settings = {**QUICK, "steps": 5, "optimize_noise": True}
     first, again = (invert(network, images, shown, **settings) for _ in range(2))
     other = invert(network, images, shown, seed=1, **settings)

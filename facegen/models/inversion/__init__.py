@@ -2,7 +2,7 @@
 
 from facegen.models.inversion.noise import noise_buffers, noise_regularization, with_noise
 from facegen.models.inversion.objective import psnr
-from facegen.models.inversion.pictures import Rendered, average_camera, is_3d, synthesize
+from facegen.models.inversion.pictures import Rendered, average_camera, synthesize
 from facegen.models.inversion.pivotal import Tuned, pivotal_tuning
 from facegen.models.inversion.projection import Inversion, invert, w_statistics
 
@@ -12,7 +12,6 @@ __all__ = [
     "Tuned",
     "average_camera",
     "invert",
-    "is_3d",
     "noise_buffers",
     "noise_regularization",
     "pivotal_tuning",

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from facegen.models.inversion.pictures import is_3d
+from facegen.networks.eg3d import is_3d
 
 _LEAST = 8  # side of the coarsest map that is looked at
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facegen.models.draws import Draws
+from facegen.networks.eg3d import is_3d
 
 
 class Rendered(NamedTuple):
@@ -15,11 +16,6 @@ class Rendered(NamedTuple):
     image: Float[Tensor, "batch 3 height width"]
     raw: Float[Tensor, "batch 3 raw_height raw_width"] | None = None
     depth: Float[Tensor, "batch 1 raw_height raw_width"] | None = None
-
-
-def is_3d(generator: Any) -> bool:
-    """Whether the generator renders from a camera."""
-    return hasattr(generator, "rendering_kwargs")
 
 
 def synthesize(

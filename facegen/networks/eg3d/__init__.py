@@ -7,7 +7,7 @@ from facegen.networks.eg3d.discriminator import (
     ImagePair,
     SingleDiscriminator,
 )
-from facegen.networks.eg3d.generator import Output, TriPlaneGenerator
+from facegen.networks.eg3d.generator import Output, TriPlaneGenerator, is_3d
 from facegen.networks.eg3d.resizing import blur, filtered_resizing
 from facegen.networks.eg3d.superresolution import SUPERRESOLUTION, Superresolution
 
@@ -23,4 +23,5 @@ __all__ = [
     "TriPlaneGenerator",
     "blur",
     "filtered_resizing",
+    "is_3d",
 ]

@@ -158,10 +158,25 @@ class TriPlaneGenerator(nn.Module):
 
     def average_camera(self) -> Float[Tensor, "1 25"]:
         """Frontal camera at the radius and pivot of `rendering_kwargs`."""
+        return self.cameras_at(math.pi / 2, math.pi / 2)
+
+    def cameras_at(self, h: float | Tensor, v: float | Tensor) -> Float[Tensor, "camera 25"]:
+        """Cameras around this generator's faces at look-at angles in radians (see `geometry.cameras.look_at`)."""
         pivot = self.rendering_kwargs.get("avg_camera_pivot", cameras.PIVOT)
-        radius = self.rendering_kwargs.get("avg_camera_radius", cameras.RADIUS)
-        frontal = cameras.look_at(math.pi / 2, math.pi / 2, pivot, radius)
-        return cameras.label(frontal, cameras.pinhole_intrinsics())
+        pose = cameras.look_at(h, v, pivot, self._radius)
+        return cameras.label(pose, cameras.pinhole_intrinsics())
+
+    def depth_limits(self) -> tuple[float, float]:
+        """Distances between which an average camera sees anything: where rays start and end, or those of the volume."""
+        options = self.options
+        if options.ray_start != "auto" and options.ray_end != "auto":
+            return float(options.ray_start), float(options.ray_end)
+        reach = math.sqrt(3) / 2 * options.box_warp
+        return self._radius - reach, self._radius + reach
+
+    @property
+    def _radius(self) -> float:
+        return self.rendering_kwargs.get("avg_camera_radius", cameras.RADIUS)
 
     def condition(self, c: Float[Tensor, "batch c_dim"]) -> Float[Tensor, "batch c_dim"]:
         """The camera that the mapping network is told, by the settings for its conditioning."""
@@ -258,6 +273,11 @@ class TriPlaneGenerator(nn.Module):
     ) -> Output:
         """Conditioned on the cameras that it is rendered from; `mapping` and `synthesis` take different ones."""
         return self.synthesis(self.mapping(z, c, truncation_psi, truncation_cutoff), c, **synthesis_kwargs)
+
+
+def is_3d(generator: nn.Module) -> bool:
+    """Whether cameras look at what a generator makes (EG3D), or it makes images only (StyleGAN2)."""
+    return isinstance(generator, TriPlaneGenerator)
 
 
 def _accept_label_std(module: nn.Module, state: Mapping[str, Any], prefix: str, *_: Any) -> None:

@@ -83,6 +83,7 @@ class TriPlane:
         if planes.ndim != 5 or planes.shape[1] != 3:
             raise ValueError(f"tri-plane: got planes of shape {tuple(planes.shape)}, expected (N, 3, C, H, W)")
         self.planes, self.axes, self.box_warp = planes, axes, box_warp
+        self._matrices = torch.linalg.inv(axes.detach())[..., :2].contiguous()
         self._shared = _SharedGradient()
         self._table: Tensor | None = None
 
@@ -96,9 +97,8 @@ class TriPlane:
             return sample_planes(self.planes, coordinates, self.axes, self.box_warp).mean(dim=1)
         if self._table is None or self._table.requires_grad != (self.planes.requires_grad and torch.is_grad_enabled()):
             self._table = _Table.apply(self.planes, self._shared)  # type: ignore[assignment]
-        matrices = torch.linalg.inv(self.axes.detach())[..., :2].contiguous()
         points = coordinates.detach().float().contiguous()
-        return _Sample.apply(self._table, points, matrices, 2 / self.box_warp, self._shared)  # type: ignore[return-value]
+        return _Sample.apply(self._table, points, self._matrices, 2 / self.box_warp, self._shared)  # type: ignore[return-value]
 
 
 class _SharedGradient:
