@@ -1,0 +1,38 @@
+"""The layouts of published datasets, and which one a path has."""
+
+from pathlib import Path
+
+from facegen.data.layouts.layout import Annotations, Layout, Place, Terms
+
+__all__ = ["FOLDER", "LAYOUTS", "Annotations", "Layout", "Place", "Terms", "find"]
+
+
+def anywhere(path: Path) -> Place:
+    """A folder, or a zip with what lies around it."""
+    return Place(path, path if path.is_dir() else path.parent)
+
+
+# Any folder or uncompressed zip of images, with NVIDIA's dataset.json where there is one.
+FOLDER = Layout("folder", None, anywhere)
+LAYOUTS: tuple[Layout, ...] = ()
+
+
+def find(path: Path, name: str | None = None) -> tuple[Layout, Place]:
+    """Layout and place of a dataset: the named layout, or the only one that knows the path, or a plain folder.
+
+    Raises ValueError for an unknown name, for a path that has not the named layout, and where several fit.
+    """
+    if name is not None:
+        known = {layout.name: layout for layout in (*LAYOUTS, FOLDER)}
+        if name not in known:
+            raise ValueError(f"layout: got {name!r}, expected one of: {', '.join(sorted(known))}")
+        if (place := known[name].locate(path)) is None:
+            terms = known[name].terms
+            home = f", as {terms.home} describes it" if terms else ""
+            raise ValueError(f"{path} is not laid out as {name}; expected its folder{home}, or another layout=")
+        return known[name], place
+    found = [(layout, place) for layout in LAYOUTS if (place := layout.locate(path)) is not None]
+    if len(found) > 1:
+        choices = ", ".join(f"layout={layout.name} ({place.images})" for layout, place in found)
+        raise ValueError(f"{path} holds several datasets; choose one: {choices}")
+    return found[0] if found else (FOLDER, anywhere(path))
