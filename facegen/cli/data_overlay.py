@@ -13,12 +13,11 @@ from tqdm import tqdm
 
 from facegen.cli import pictures
 from facegen.cli.commands import nearest
-from facegen.data import table
 from facegen.data.images import decode
 from facegen.data.pictures import save_png
 from facegen.data.poses import yaw_pitch_degrees
 from facegen.data.reader import ImageReader
-from facegen.data.sources import Source, list_source, open_source
+from facegen.data.sources import Source, open_source
 from facegen.geometry.overlay import draw_overlay
 
 CONFIG = "data_overlay"
@@ -65,10 +64,7 @@ def run(cfg: DictConfig) -> None:
 
 def _open(root: str) -> Source:
     """The source with what its table knows about landmarks."""
-    path, _ = list_source(root)
-    place = table.table_path(path)
-    known = table.schema(place).names if table.exists(place) else []
-    source = open_source(path, columns=[name for name in _OPTIONAL if name in known])
+    source = open_source(root, columns=_OPTIONAL)
     if "camera" not in source.rows.column_names or source.rows["camera"].null_count == len(source.rows):
         raise ValueError(f"{root} has no camera labels that can be drawn; see: facegen data validate root={root}")
     return source

@@ -15,45 +15,53 @@ from facegen.data.headers import ImageError, ImageHeader
 from facegen.data.inspection import probe
 from facegen.data.problems import Problem, summarise
 from facegen.data.reader import ImageReader
-from facegen.data.sources import list_source, open_source
-from facegen.data.stamps import INDEX_COLUMNS, LABEL_COLUMNS, unchanged, with_labels_stamp
+from facegen.data.sources import Source, open_source
+from facegen.data.stamps import INDEX_COLUMNS, LABEL_COLUMNS, known_whole, stored_shipped, unchanged, with_stamp
 
 HEADER_THREADS = 8  # reading headers waits for the disk more than it computes
 _FROM_HEADER = ("width", "height", "mode", "bits", "orientation")
 
 
 class Indexed(NamedTuple):
-    """The table that was written, its version, how many images were read again, and what stood in the way."""
+    """The table that was written, its version, how many images were read again, what stood in the way, the source."""
 
     path: Path
     rows: pa.Table
     version: int | None  # None: nothing had changed
     read: int
     problems: list[Problem]
+    source: Source
 
 
-def build_index(root: str | Path) -> Indexed:
-    """Write or update the table of a source.
+def build_index(root: str | Path, layout: str | None = None) -> Indexed:
+    """Write or update the table of a source, with everything that its dataset ships beside the images.
 
     Images that have not changed since the last run are not read again and keep the columns of curation stages;
     changed images lose them, because they were computed from other pixels. Raises ValueError for duplicate ids.
     """
-    path, listing = list_source(root)
-    source = open_source(path, use_table=False)
+    source = open_source(root, layout, use_table=False)
+    path = source.root
     if duplicates := [problem for problem in source.problems if problem.kind == "duplicate id"]:
         raise ValueError(f"{path}: {summarise(duplicates)}. Rename them: an id is the key of the table")
     place = table.table_path(path)
     old = table.read(place) if table.exists(place) else None
     same = _same(old, source.rows)
+    if old is not None and same.all() and len(old) == len(same) and known_whole(old, source.stamp):
+        return Indexed(place, old, None, 0, list(source.problems), source)
+    annotations = source.layout.annotate(source.place, source.rows["id"].to_pylist())
     headers, problems = read_headers(ImageReader.of(source.rows), np.flatnonzero(~same).tolist())
     rows = _with_headers(source.rows, headers, old, same)
+    for name, column in annotations.columns.items():
+        rows = rows.append_column(name, column)
     base = path if path.is_dir() else path.parent
     uris = [os.path.relpath(uri, base) for uri in rows["uri"].to_pylist()]
     rows = rows.set_column(rows.column_names.index("uri"), "uri", pa.array(uris, pa.string()))
-    rows = with_labels_stamp(_with_stages(rows, old, same), listing.labels)
+    found = [*source.problems, *annotations.problems, *problems]
+    shipped = [name for name in rows.column_names if name not in INDEX_COLUMNS]
+    rows = with_stamp(_with_stages(rows, old, same), source.stamp, shipped, whole=not annotations.problems)
     if old is not None and rows.equals(old.select(rows.column_names), check_metadata=True):
-        return Indexed(place, rows, None, 0, [*source.problems, *problems])
-    return Indexed(place, rows, table.write(place, rows), len(headers), [*source.problems, *problems])
+        return Indexed(place, rows, None, 0, found, source)
+    return Indexed(place, rows, table.write(place, rows), len(headers), found, source)
 
 
 def read_headers(reader: ImageReader, rows: Sequence[int]) -> tuple[dict[int, ImageHeader | None], list[Problem]]:
@@ -105,7 +113,7 @@ def _with_stages(rows: pa.Table, old: pa.Table | None, same: np.ndarray) -> pa.T
     """Columns that curation stages added to the old table, for the images that are still the same."""
     if old is None:
         return rows
-    own = {*INDEX_COLUMNS, *LABEL_COLUMNS}
+    own = {*INDEX_COLUMNS, *LABEL_COLUMNS, *stored_shipped(old), *rows.column_names}
     stages = [name for name in old.column_names if name not in own]
     if not stages:
         return rows

@@ -1,13 +1,14 @@
 """Labels as NVIDIA's tools ship them: `dataset.json` with {"labels": [["00000/img00000000.png", [25 floats]], ...]}."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from facegen.data.poses import pose_columns
 from facegen.data.problems import Problem
 from facegen.geometry.camera_checks import check_labels
 from facegen.geometry.constants import LABEL_SIZE
@@ -19,11 +20,24 @@ IMPLAUSIBLE = "implausible camera"  # kind of problem: the label can be used, bu
 
 
 class Labels(NamedTuple):
-    """A column of labels aligned with the images (`camera`, or `label` for class numbers) and what is wrong with it."""
+    """Columns aligned with the images and what is wrong with them.
 
-    name: str
-    column: pa.Array
+    The first column is the label itself: `camera`, or `label` for class numbers. Cameras bring `pose_columns` along;
+    layouts whose crops do not fit the published cameras bring these alone.
+    """
+
+    columns: dict[str, pa.Array]
     problems: list[Problem]
+
+    @property
+    def name(self) -> str:
+        """Name of the label's column."""
+        return next(iter(self.columns))
+
+    @property
+    def column(self) -> pa.Array:
+        """The labels themselves."""
+        return self.columns[self.name]
 
 
 def read_labels(text: bytes, names: Sequence[str]) -> Labels | None:
@@ -37,7 +51,7 @@ def read_labels(text: bytes, names: Sequence[str]) -> Labels | None:
         entries = content["labels"]
     except (ValueError, KeyError, TypeError) as error:
         reason = f"not a JSON file ({error})" if isinstance(error, ValueError) else 'no entry "labels"'
-        return Labels("camera", pa.nulls(len(names), CAMERA_TYPE), [Problem("malformed labels", LABELS_FILE, reason)])
+        return Labels(camera_columns({}, names)[0], [Problem("malformed labels", LABELS_FILE, reason)])
     if entries is None:
         return None
     places = {name: place for place, name in enumerate(names)}
@@ -46,15 +60,15 @@ def read_labels(text: bytes, names: Sequence[str]) -> Labels | None:
         Problem("missing label", name, f"not in {LABELS_FILE}") for i, name in enumerate(names) if i not in found
     ]
     classes = bool(found) and sum(type(value) is int for value in found.values()) * 2 > len(found)
-    column, more = _classes(found, names) if classes else _cameras(found, names)
-    return Labels("label" if classes else "camera", column, problems + more)
+    columns, more = _classes(found, names) if classes else camera_columns(found, names)
+    return Labels(columns, problems + more)
 
 
 def camera_problem(values: Any) -> str | None:
     """What is wrong with one camera label, in words; None for one that sees a face as EG3D's labels do."""
     if reason := _no_numbers(values):
         return reason
-    findings = check_labels(_table([values]))
+    findings = check_labels(_single([values]))
     return findings.malformed.get(0) or findings.implausible.get(0)
 
 
@@ -67,16 +81,16 @@ def _no_numbers(values: Any) -> str | None:
     if not all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values):
         return f"not all of the {CAMERA_SIZE} values are numbers"
     try:
-        _table([values])
+        _single([values])
     except OverflowError:
         return "contains a number that is too large"
     return None
 
 
-def _table(rows: Sequence[Any]) -> NDArray[np.float32]:
+def _single(rows: Any) -> NDArray[np.float32]:
     """Rows of numbers as they are stored; those beyond single precision become infinite, which the checks name."""
     with np.errstate(over="ignore"):
-        return np.array(rows, dtype=np.float64).reshape(-1, CAMERA_SIZE).astype(np.float32)
+        return np.asarray(rows, dtype=np.float64).reshape(-1, CAMERA_SIZE).astype(np.float32)
 
 
 def _collect(entries: Any, places: dict[str, int]) -> tuple[dict[int, Any], list[Problem]]:
@@ -104,23 +118,29 @@ def _collect(entries: Any, places: dict[str, int]) -> tuple[dict[int, Any], list
     return found, problems
 
 
-def _cameras(found: dict[int, Any], names: Sequence[str]) -> tuple[pa.Array, list[Problem]]:
-    """The column of cameras; malformed ones are null, implausible ones are kept."""
+def camera_columns(found: Mapping[int, Any], names: Sequence[str]) -> tuple[dict[str, pa.Array], list[Problem]]:
+    """`camera` and the columns of its pose for the images of these names, given the 25 numbers of some by place.
+
+    Malformed cameras are null and named in the problems; implausible ones are kept, and named too.
+    """
     reasons = {place: reason for place, values in found.items() if (reason := _no_numbers(values))}
     places = [place for place in found if place not in reasons]
-    cameras = _table([found[place] for place in places])
+    exact = np.array([found[place] for place in places], dtype=np.float64).reshape(-1, CAMERA_SIZE)
+    cameras = _single(exact)
     findings = check_labels(cameras)
     reasons |= {places[row]: reason for row, reason in findings.malformed.items()}
     problems = [Problem("malformed label", names[place], reasons[place]) for place in found if place in reasons]
     problems += [Problem(IMPLAUSIBLE, names[places[row]], reason) for row, reason in findings.implausible.items()]
-    table, missing = np.zeros((len(names), CAMERA_SIZE), dtype=np.float32), np.ones(len(names), dtype=bool)
     good = np.delete(np.arange(len(places)), list(findings.malformed))
-    rows = np.array(places, dtype=np.int64)[good]
-    table[rows], missing[rows] = cameras[good], False
-    return pa.FixedSizeListArray.from_arrays(pa.array(table.ravel()), CAMERA_SIZE, mask=pa.array(missing)), problems
+    rows, missing = np.array(places, dtype=np.int64)[good], np.ones(len(names), dtype=bool)
+    missing[rows] = False
+    table = np.zeros((len(names), CAMERA_SIZE), dtype=np.float32)
+    table[rows] = cameras[good]
+    column = pa.FixedSizeListArray.from_arrays(pa.array(table.ravel()), CAMERA_SIZE, mask=pa.array(missing))
+    return {"camera": column, **pose_columns(exact[good], rows, len(names))}, problems
 
 
-def _classes(found: dict[int, Any], names: Sequence[str]) -> tuple[pa.Array, list[Problem]]:
+def _classes(found: Mapping[int, Any], names: Sequence[str]) -> tuple[dict[str, pa.Array], list[Problem]]:
     values: list[int | None] = [None] * len(names)
     problems = []
     for place, value in found.items():
@@ -128,4 +148,4 @@ def _classes(found: dict[int, Any], names: Sequence[str]) -> tuple[pa.Array, lis
             values[place] = value
         else:
             problems.append(Problem("malformed label", names[place], f"expected a class number, got {value!r:.60}"))
-    return pa.array(values, pa.int64()), problems
+    return {"label": pa.array(values, pa.int64())}, problems

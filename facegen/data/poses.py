@@ -3,6 +3,7 @@
 from typing import Literal, get_args
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
@@ -12,6 +13,7 @@ from facegen.geometry.cameras import (
     pinhole_intrinsics,
     position_yaw_pitch,
     positions,
+    theta_phi,
     theta_phi_position,
 )
 
@@ -50,7 +52,24 @@ def random_label(poses: str, rng: np.random.Generator) -> NDArray[np.float32]:
     return label(look_at(h, v), pinhole_intrinsics())[0].numpy().astype(np.float32)
 
 
-def yaw_pitch_degrees(labels: NDArray[np.float32]) -> NDArray[np.float32]:
+def pose_columns(cameras: NDArray[np.float64], rows: NDArray[np.int64], count: int) -> dict[str, pa.Array]:
+    """Columns of the poses of the `rows` of a table of `count` faces, null elsewhere.
+
+    theta and phi in radians, from the published numbers in double precision, because rules of rebalancing cut at
+    exact densities; yaw_degrees and pitch_degrees for people.
+    """
+    angles = theta_phi(torch.from_numpy(cameras)).numpy()
+    turned = yaw_pitch_degrees(cameras)
+    columns = {"theta": angles[:, 0], "phi": angles[:, 1], "yaw_degrees": turned[:, 0], "pitch_degrees": turned[:, 1]}
+    missing = np.ones(count, dtype=bool)
+    missing[rows] = False
+    spread = {name: np.zeros(count, values.dtype) for name, values in columns.items()}
+    for name, values in columns.items():
+        spread[name][rows] = values
+    return {name: pa.array(values, mask=missing) for name, values in spread.items()}
+
+
+def yaw_pitch_degrees(labels: NDArray[np.floating]) -> NDArray[np.float32]:
     """Yaw and pitch (N, 2) of heads in pictures with (N, 25) labels.
 
     Yaw is positive where the nose points to the right of the picture, pitch where the face is seen from above.

@@ -1,6 +1,10 @@
 """Whether an index still describes the files: sizes, modification times, and the labels they came with."""
 
 import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,22 +23,42 @@ INDEX_COLUMNS = {
     "orientation": pa.int8(),
 }
 LABEL_COLUMNS = ("camera", "label")
-_LABELS_KEY = b"facegen_labels_sha256"
+_STAMP, _SHIPPED, _WHOLE = b"facegen_labels_sha256", b"facegen_shipped", b"facegen_whole"
 
 
-def labels_stamp(labels: bytes | None) -> str:
-    """Hash of `dataset.json`; empty without one."""
-    return "" if labels is None else hashlib.sha256(labels).hexdigest()
+def metadata_stamp(labels: bytes | None, files: Sequence[Path], home: Path) -> str:
+    """Hash of `dataset.json` and of the sizes and times of the other files of a dataset; empty without any."""
+    digest = hashlib.sha256(labels or b"")
+    for path in sorted(files):
+        status = path.stat() if path.exists() else None
+        size, time = (status.st_size * path.is_file(), status.st_mtime_ns) if status else (-1, -1)
+        digest.update(f"\0{os.path.relpath(path, home)}\0{size}\0{time}".encode())
+    return digest.hexdigest() if labels is not None or files else ""
 
 
-def with_labels_stamp(table: pa.Table, labels: bytes | None) -> pa.Table:
-    """Keep the hash of the labels in a table's schema."""
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), _LABELS_KEY: labels_stamp(labels)})
+def with_stamp(table: pa.Table, stamp: str, shipped: Sequence[str], whole: bool) -> pa.Table:
+    """Keep in a table's schema that hash, which columns the dataset ships, and whether all of that could be read."""
+    kept = {_STAMP: stamp, _SHIPPED: json.dumps(list(shipped)), _WHOLE: str(whole)}
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), **kept})
 
 
-def stored_labels_stamp(table: pa.Table) -> str:
-    """The hash that `with_labels_stamp` kept."""
-    return (table.schema.metadata or {}).get(_LABELS_KEY, b"").decode()
+def stored_stamp(table: pa.Table) -> str:
+    """The hash that `with_stamp` kept."""
+    return _stored(table, _STAMP)
+
+
+def stored_shipped(table: pa.Table) -> list[str]:
+    """The columns that came with the dataset and not from stages of curation."""
+    return json.loads(_stored(table, _SHIPPED) or "[]")
+
+
+def known_whole(table: pa.Table, stamp: str) -> bool:
+    """Whether a table holds all of what ships beside the images, as it is now."""
+    return _stored(table, _STAMP) == stamp and _stored(table, _WHOLE) == "True"
+
+
+def _stored(table: pa.Table, key: bytes) -> str:
+    return (table.schema.metadata or {}).get(key, b"").decode()
 
 
 def differences(stored: pa.Table, listed: pa.Table) -> list[str]:

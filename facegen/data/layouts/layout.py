@@ -12,7 +12,7 @@ from facegen.data.problems import Problem
 
 
 class Terms(NamedTuple):
-    """What a dataset's authors ask for, in a few words: said once when it is used. `home`: where its files come from."""
+    """What a dataset's authors ask for, in few words, said once when it is used; `home`: where its files come from."""
 
     title: str
     licence: str

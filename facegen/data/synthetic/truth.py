@@ -11,7 +11,6 @@ from facegen.checkpoint import atomic_write
 from facegen.data import table
 from facegen.data.index import build_index
 from facegen.data.labels import LABELS_FILE
-from facegen.data.poses import yaw_pitch_degrees
 from facegen.data.synthetic.faces import BLOCK, face_name, part_path
 
 COEFFICIENTS = ("identity", "expression", "albedo", "light")
@@ -43,9 +42,6 @@ def _vectors(values: NDArray[np.float32]) -> pa.Array:
 
 def _columns(names: list[str], numbers: dict[str, NDArray[np.float32]]) -> pa.Table:
     """Columns of the table beyond those of every source; landmarks are 68 pairs (x, y) in pixels."""
-    angles = yaw_pitch_degrees(numbers["camera"])
     masks = [f".masks/{name.removeprefix('images/')}.png" for name in names]
     columns = {"id": pa.array(names), "mask": pa.array(masks), "landmarks": _vectors(numbers["landmarks"])}
-    columns |= {f"coefficients_{name}": _vectors(numbers[name]) for name in COEFFICIENTS}
-    columns |= {"yaw_degrees": pa.array(angles[:, 0]), "pitch_degrees": pa.array(angles[:, 1])}
-    return pa.table(columns)
+    return pa.table(columns | {f"coefficients_{name}": _vectors(numbers[name]) for name in COEFFICIENTS})
