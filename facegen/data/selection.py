@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from facegen.data import lists
 from facegen.data.listing import CODECS
 from facegen.data.sources import Source
 
 Ids = str | Path | Sequence[str] | None
+PACKAGED = "pkg:"  # before the name of a list that ships with facegen
 
 
 @dataclass(frozen=True)
 class SourceSpec:
-    """`ids` and `exclude`: a list of ids, or a text, JSON or CSV file (first column) of them. `repeat`: at least 1."""
+    """`ids` and `exclude`: a list of ids, a text, JSON or CSV file (first column) of them, or `pkg:` and the name of a
+    list that ships with facegen. `repeat`: at least 1.
+    """
 
     root: str | Path
     ids: Ids = None
@@ -53,6 +57,8 @@ def read_ids(ids: Ids) -> list[str]:
     """A list of ids from a list or from a file. Raises ValueError where the file is missing or not such a list."""
     if not isinstance(ids, str | Path):
         return [str(name) for name in ids or ()]
+    if str(ids).startswith(PACKAGED):
+        return lists.packaged(str(ids).removeprefix(PACKAGED))
     path = Path(ids).expanduser()
     try:
         text = path.read_text(encoding="utf-8")
