@@ -6,14 +6,10 @@ coefficients belong to, `manifest.json`, and `.masks/` (hidden, so that masks ar
 
 import fcntl
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +19,7 @@ from tqdm import tqdm
 
 from facegen.checkpoint import atomic_write
 from facegen.data.poses import POSES, PoseName
+from facegen.data.processes import spawn_pool
 from facegen.data.synthetic.faces import BLOCK, RESOLUTIONS, Settings, make_block, part_path
 from facegen.data.synthetic.truth import finish
 from facegen.morphable.procedural import PARTS, ProceduralHead, load_head, save_head, source_fingerprint
@@ -133,8 +130,7 @@ def _make_blocks(root: Path, settings: Settings, num_images: int, workers: int |
             for block in todo:
                 bar.update(make_block(root, settings, block, num_images))
             return
-        spawn = multiprocessing.get_context("spawn")  # fork would copy the threads' locks of torch and Lance
-        with ProcessPoolExecutor(processes, spawn, initializer=_prepare) as pool:
+        with spawn_pool(processes) as pool:
             try:
                 for future in as_completed(
                     pool.submit(make_block, root, settings, block, num_images) for block in todo
@@ -145,15 +141,3 @@ def _make_blocks(root: Path, settings: Settings, num_images: int, workers: int |
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-
-
-def _prepare() -> None:
-    """Ctrl-C is for the main process, which cancels what has not begun; where that was killed, end as well."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if parent := multiprocessing.parent_process():
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
