@@ -12,9 +12,9 @@ from typing import IO, Any, cast
 
 from torch import nn
 
+from facegen.data.inert import Global, Rules, read
+from facegen.data.safe_pickle import SCALAR_RULES
 from facegen.importers.eg3d_attributes import apply_attributes
-from facegen.importers.inert import Global, Rules, read
-from facegen.importers.numpy_scalar import SCALAR_RULES
 from facegen.importers.pickled_module import PickledModule
 from facegen.importers.proportions import Allowance, accepted
 from facegen.importers.torch_legacy import tensor_rules

@@ -14,7 +14,7 @@ _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _ARGUMENTS = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
-    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 }
 _EMPTY: dict[str, Callable[[], object]] = {
     "EMPTY_DICT": dict,
@@ -93,7 +93,7 @@ class _Machine:
         elif name in _ACTIONS:
             getattr(self, f"_do_{name.lower()}")(argument)
         else:
-            raise ValueError(f"the instruction {name} has no place in a file of weights")
+            raise ValueError(f"the instruction {name} has no place in a file of data")
 
     def _pop(self, count: int) -> list[Any]:
         if len(self.stack) < count:
@@ -177,7 +177,7 @@ class _Machine:
     def _name(self, module: Any, name: Any = "") -> None:
         named = Global(module, name)
         if type(module) is not str or type(name) is not str or named not in self.allowed:
-            raise ValueError(f"the name {str(named)!r} is not one that a file of weights needs")
+            raise ValueError(f"the name {str(named)!r} is not one that a file of data needs")
         self.stack.append(named)
 
     def _do_reduce(self, _argument: None) -> None:
