@@ -46,7 +46,7 @@ class FaceDataModule(lightning.LightningDataModule):
     @classmethod
     def from_root(
         cls,
-        root: Any,
+        root: Any = None,
         resolution: int | None = None,
         filter: str = "lanczos",
         mirror: bool = False,
@@ -54,17 +54,22 @@ class FaceDataModule(lightning.LightningDataModule):
         crop: str | None = None,
         convert: bool = False,
         upscale: bool = False,
+        sources: dict[str, Any] | None = None,
+        rebalance: str | dict[str, Any] | None = None,
         batch_size: int = 32,
         workers: int = 2,
         seed: int = 0,
         cache: bool | str = "auto",
         check: bool = True,
     ) -> Self:
-        """Batches of folders or zips: the arguments of `Recipe`, with `root` for its sources, and of this class.
+        """Batches of folders, zips or datasets: the arguments of `Recipe`, and of this class.
 
-        The names are written out because the signature is the schema of `data=folder` on the command line.
+        Either `root`, as `Recipe` takes its sources, or `sources`, a mapping of names to them, to which several
+        configurations can add. The names are written out because the signature is the schema of the command line.
         """
-        recipe = Recipe(root, resolution, filter, mirror, labels, crop, convert, upscale)
+        if (root is None) == (not sources):
+            raise ValueError(f"got root={root!r} and sources={sources!r}; expected one of them (data.root=FOLDER)")
+        recipe = Recipe(root or sources, resolution, filter, mirror, labels, crop, convert, upscale, rebalance)
         return cls(recipe, batch_size, workers, seed, cache, check)
 
     @property
@@ -87,11 +92,9 @@ class FaceDataModule(lightning.LightningDataModule):
         """Labels of all items of an epoch, from which generated images draw theirs; None without labels."""
         if not self.c_dim:
             return None
-        count = self.dataset.num_unmirrored
-        halves = [self.recipe.label_table[self.recipe.items[:count]]]
-        if self.recipe.mirror:
-            halves.append(self.recipe.mirrored_label_table[self.recipe.items[count:]])
-        return torch.from_numpy(np.concatenate(halves))
+        recipe = self.recipe
+        rows, flipped = recipe.items[recipe.crowd], recipe.crowd >= recipe.num_unmirrored
+        return torch.from_numpy(np.where(flipped[:, None], recipe.mirrored_label_table[rows], recipe.label_table[rows]))
 
     def train_dataloader(self) -> DataLoader:
         """Batches for ever, from the place in the stream that the trainer's module has reached.
@@ -103,13 +106,15 @@ class FaceDataModule(lightning.LightningDataModule):
             self._checked = True
         start = int(getattr(self._module(), "images_seen", 0))
         rank, world = self._rank()
-        return self._loader(GlobalBatches(len(self.dataset), self.batch_size, self.seed, start, rank, world))
+        weights = self.recipe.item_weights
+        return self._loader(GlobalBatches(len(self.dataset), self.batch_size, self.seed, start, rank, world, weights))
 
     def sequential_dataloader(self, batch_size: int | None = None, mirror: bool = False) -> DataLoader:
         """Every item once, in order, without flipped ones unless asked for: what statistics of real images need."""
-        count = len(self.dataset) if mirror else self.dataset.num_unmirrored
+        items = self.recipe.crowd
+        items = items if mirror else items[items < self.dataset.num_unmirrored]
         size = batch_size or self.batch_size
-        return self._loader([list(range(i, min(i + size, count))) for i in range(0, count, size)])
+        return self._loader([items[i : i + size].tolist() for i in range(0, len(items), size)])
 
     def _loader(self, batches: Any) -> DataLoader[FaceBatch]:
         here = getattr(self.trainer, "num_devices", 1)  # training processes that share this machine's CPUs

@@ -23,7 +23,7 @@ class FaceDataset(Dataset):
 
     def __init__(self, recipe: Recipe, cache: bool | str = "auto") -> None:
         self.reader = ImageReader.of(recipe.rows)
-        self.items, self.num_unmirrored = recipe.items, recipe.num_items // (1 + recipe.mirror)
+        self.items, self.num_unmirrored = recipe.items, recipe.num_unmirrored
         self.labels, self.mirrored_labels = recipe.label_table, recipe.mirrored_label_table
         self.resolution, self.filter, self.crop = recipe.resolution, recipe.filter, recipe.crop
         self.convert, self.upscale = recipe.convert, recipe.upscale

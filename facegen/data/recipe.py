@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 
+from facegen.data.balance import Rebalance, copies_of, parse_rebalance, population, weights_of
 from facegen.data.headers import ImageError
 from facegen.data.images import check_transform
 from facegen.data.inspection import probe
+from facegen.data.joining import join_sources
+from facegen.data.layouts import Terms
 from facegen.data.problems import Problem, summarise
 from facegen.data.reader import ImageReader
+from facegen.data.sampling import resampled
 from facegen.data.selection import parse_sources, select
 from facegen.data.sources import Source, open_source
 from facegen.data.stamps import LABEL_COLUMNS
@@ -26,13 +31,18 @@ FIRST_TRIED = 100  # images among which a readable one is looked for when no res
 class Recipe:
     """Faces of one or several sources, resolved once into flat arrays.
 
-    sources: a path, a mapping {root, ids?, exclude?, repeat?}, or a list of these (see `facegen.data.selection`).
+    sources: a path, a mapping {root, layout?, ids?, exclude?, where?, repeat?, mirror?, rebalance?}, a list of these,
+    or a mapping of names to these (see `facegen.data.selection`).
     resolution: side of the square images in pixels; None takes that of the first image.
     filter: `lanczos` or `box`, used where an image has another size. mirror: adds every face flipped.
     labels: requires a label for every face. crop: `center` for images that are not square. convert: makes RGB of
     grey, alpha, 16-bit and CMYK images instead of refusing them. upscale: allows images smaller than `resolution`.
+    rebalance: a rule for how often each face comes, by its pose (see `facegen.data.balance`).
+    columns: vectors of the sources' tables to have in `rows`.
 
-    Raises ValueError for sources without images, unknown ids, missing labels.
+    `repeats` counts how often each row comes in an epoch; `weights`, under a rule of weights, how often relative to the
+    others. `mirrored` says which rows come flipped as well.
+    Raises ValueError for sources without images, unknown ids, missing labels or poses.
     """
 
     def __init__(
@@ -45,21 +55,50 @@ class Recipe:
         crop: str | None = None,
         convert: bool = False,
         upscale: bool = False,
+        rebalance: Any = None,
+        columns: Sequence[str] = (),
     ) -> None:
         check_transform(filter, crop)
         self.filter, self.mirror, self.labels = filter, bool(mirror), bool(labels)
         self.crop, self.convert, self.upscale = crop, bool(convert), bool(upscale)
-        specs = parse_sources(sources)
-        self.sources: list[Source] = [open_source(spec.root) for spec in specs]
-        chosen = [select(source, spec) for source, spec in zip(self.sources, specs, strict=True)]
+        self.rebalance = parse_rebalance(rebalance)
+        self.specs = parse_sources(sources)
+        self.sources: list[Source] = [open_source(spec.root, spec.layout, columns=columns) for spec in self.specs]
+        chosen = [select(source, spec) for source, spec in zip(self.sources, self.specs, strict=True)]
         if self.labels:
             for source, rows in zip(self.sources, chosen, strict=True):
                 _require_labels(source, rows)
-        self.rows = _join(chosen, [source.name for source in self.sources], self.labels)
-        self.counts = [(len(rows), spec.repeat) for rows, spec in zip(chosen, specs, strict=True)]
-        self.repeats = np.concatenate([np.full(count, repeat, dtype=np.int64) for count, repeat in self.counts])
+        names = [spec.name or source.name for spec, source in zip(self.specs, self.sources, strict=True)]
+        self.rows = join_sources(chosen, names, self.labels)
+        self.counts = [len(rows) for rows in chosen]
+        self.repeats = self._each(np.int64, "repeat")
+        self.mirrored = self._each(np.bool_, "mirror", self.mirror)
+        self.weights: NDArray[np.float64] | None = None
+        if self.rebalance is not None:
+            self._rebalance(self.rebalance)
         self.has_explicit_resolution = resolution is not None
         self.resolution = self._first_size() if resolution is None else _positive(resolution)
+
+    def _each(self, dtype: type, name: str, default: Any = None) -> NDArray[Any]:
+        """A setting of the sources as one value per row."""
+        values = [getattr(spec, name) for spec in self.specs]
+        values = [default if value is None else value for value in values]
+        return np.repeat(np.array(values, dtype=dtype), self.counts)
+
+    def _rebalance(self, rebalance: Rebalance) -> None:
+        """Apply a rule to the rows of the sources that take part in it."""
+        takes_part = self._each(np.bool_, "rebalance")
+        rows = self.rows.filter(pa.array(takes_part))
+        if rebalance.rule == "eg3d":
+            self.repeats[takes_part] *= copies_of(rows, rebalance, None)
+            return
+        crowd = self if rebalance.population is None else Recipe(rebalance.population, resolution=1, mirror=self.mirror)
+        points = population(crowd.rows, crowd.mirrored)
+        if rebalance.rule == "lpff":
+            self.repeats[takes_part] *= copies_of(rows, rebalance, points)
+        else:
+            self.weights = np.ones(len(self.rows))
+            self.weights[takes_part] = weights_of(rows, rebalance, points)
 
     @property
     def num_faces(self) -> int:
@@ -68,14 +107,35 @@ class Recipe:
 
     @cached_property
     def items(self) -> np.ndarray:
-        """Row of each item of one epoch: every row `repeats` times (once more, from the middle on, when mirrored)."""
+        """Row of each item of one epoch: every row `repeats` times, then those that come flipped as often again."""
         once = np.repeat(np.arange(len(self.rows), dtype=np.int64), self.repeats)
-        return np.concatenate([once, once]) if self.mirror else once
+        return np.concatenate([once, once[self.mirrored[once]]])
 
     @property
     def num_items(self) -> int:
-        """Length of an epoch: faces times repeats, doubled by mirroring."""
+        """Length of an epoch: faces times repeats, and again for those that come flipped."""
         return len(self.items)
+
+    @property
+    def num_unmirrored(self) -> int:
+        """How many items, from the first on, are not flipped."""
+        return int(self.repeats.sum())
+
+    @cached_property
+    def item_weights(self) -> NDArray[np.float64] | None:
+        """How often each item comes relative to the others; None: all alike."""
+        return None if self.weights is None else self.weights[self.items]
+
+    @cached_property
+    def crowd(self) -> NDArray[np.int64]:
+        """Items as often as an epoch holds them on average: what statistics and labels of the recipe are taken from."""
+        every = np.arange(self.num_items, dtype=np.int64)
+        return every if self.item_weights is None else resampled(np.cumsum(self.item_weights), every, 0.5)
+
+    @property
+    def terms(self) -> list[Terms]:
+        """What the authors of the datasets ask for, each once."""
+        return list(dict.fromkeys(source.layout.terms for source in self.sources if source.layout.terms))
 
     @cached_property
     def label_table(self) -> np.ndarray:
@@ -102,24 +162,33 @@ class Recipe:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of ids, file sizes, repeats, labels in use and the image transform; paths do not enter.
+        """SHA-256 of ids, file sizes, repeats or weights, labels in use and the image transform; paths do not enter.
 
         File sizes are there because numbered ids are alike in different datasets.
         """
         digest = hashlib.sha256(json.dumps(self._transform(), sort_keys=True).encode())
         digest.update("\0".join(self.rows["id"].to_pylist()).encode())
-        for array in (self.rows["size"].to_numpy(), self.repeats, self.label_table):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for array in (self.rows["size"].to_numpy(), self.repeats, self.label_table, self.mirrored, self.weights):
+            digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """Plain values that belong into every result made with these images."""
         sources = [
-            {"root": str(source.root), "kind": source.kind, "faces": faces, "of": len(source.rows), "repeat": repeat}
-            for source, (faces, repeat) in zip(self.sources, self.counts, strict=True)
+            {
+                "root": str(source.root),
+                "kind": source.kind,
+                "faces": faces,
+                "of": len(source.rows),
+                "repeat": spec.repeat,
+                "mirror": self.mirror if spec.mirror is None else spec.mirror,
+                "terms": source.layout.terms.licence if source.layout.terms else None,
+            }
+            for source, spec, faces in zip(self.sources, self.specs, self.counts, strict=True)
         ]
         counts = {"faces": self.num_faces, "items": self.num_items}
-        return {"sources": sources, **counts, **self._transform(), "fingerprint": self.fingerprint}
+        rule = {"rebalance": self.rebalance.rule if self.rebalance else None}
+        return {"sources": sources, **counts, **rule, **self._transform(), "fingerprint": self.fingerprint}
 
     def _transform(self) -> dict[str, Any]:
         names = ("resolution", "filter", "mirror", "labels", "crop", "convert")
@@ -161,28 +230,3 @@ def _require_labels(source: Source, rows: pa.Table) -> None:
         f"{source.root}: {len(without)} of {len(rows)} faces have no usable label; {summarise(problems)}. "
         f"See all: facegen data validate root={source.root} labels=true"
     )
-
-
-def _join(tables: Sequence[pa.Table], names: Sequence[str], labels: bool) -> pa.Table:
-    """One table over all sources; with several, ids begin with the source's name so that they stay unique."""
-    if len(tables) > 1:
-        tables = [_prefixed(rows, name) for rows, name in zip(tables, _unique_names(names), strict=True)]
-    kinds = {column for rows in tables for column in rows.column_names if column in LABEL_COLUMNS}
-    if labels and len(kinds) > 1:
-        raise ValueError("some sources have camera labels and others class labels; expected one kind in a recipe")
-    if not labels:
-        tables = [rows.drop_columns(sorted(kinds & set(rows.column_names))) for rows in tables]
-    try:
-        tables = [rows.replace_schema_metadata(None) for rows in tables]
-        return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise ValueError(f"the tables of the sources do not fit together ({error}); expected columns alike") from error
-
-
-def _prefixed(rows: pa.Table, name: str) -> pa.Table:
-    ids = pa.array([f"{name}/{face}" for face in rows["id"].to_pylist()], pa.string())
-    return rows.set_column(rows.column_names.index("id"), "id", ids)
-
-
-def _unique_names(names: Sequence[str]) -> list[str]:
-    return [name if names.count(name) == 1 else f"{name}.{names[:i].count(name)}" for i, name in enumerate(names)]

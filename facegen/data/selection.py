@@ -1,4 +1,4 @@
-"""What a recipe says about one source: where it is, which ids it takes, which it leaves out, how often each comes."""
+"""What a recipe says about one source: where it is, which faces it takes, which it leaves out, how often each comes."""
 
 import csv
 import json
@@ -10,33 +10,48 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from facegen.data import lists
+from facegen.data import lists, table
 from facegen.data.listing import CODECS
 from facegen.data.sources import Source
 
 Ids = str | Path | Sequence[str] | None
+_KEYS = ("layout", "ids", "exclude", "where", "repeat", "mirror", "rebalance", "name")
 PACKAGED = "pkg:"  # before the name of a list that ships with facegen
 
 
 @dataclass(frozen=True)
 class SourceSpec:
-    """`ids` and `exclude`: a list of ids, a text, JSON or CSV file (first column) of them, or `pkg:` and the name of a
-    list that ships with facegen. `repeat`: at least 1.
+    """One source of a recipe.
+
+    layout: which published dataset it is; None looks. ids, exclude: a list of ids, or a text, JSON or CSV file (first
+    column) of them, or `pkg:NAME` for a list that comes with facegen. where: a condition on the columns of its table
+    in SQL, such as "yaw_degrees > 40". repeat: at least 1. mirror: None follows the recipe. rebalance: whether the
+    recipe's rule changes how often these faces come. name: prefix of its ids in a recipe of several sources.
     """
 
     root: str | Path
+    layout: str | None = None
     ids: Ids = None
     exclude: Ids = None
+    where: str | None = None
     repeat: int = 1
+    mirror: bool | None = None
+    rebalance: bool = True
+    name: str | None = None
 
 
 def parse_sources(sources: Any) -> list[SourceSpec]:
-    """Make specifications of a path, a mapping, or a list of either. Raises ValueError for anything else."""
+    """Make specifications of a path, a mapping with `root`, a list of either, or a mapping of names to either.
+
+    Raises ValueError for anything else.
+    """
+    if isinstance(sources, Mapping) and "root" not in sources and set(sources).isdisjoint(_KEYS):
+        sources = [{"name": str(name), **_mapping(entry)} for name, entry in sources.items() if entry is not None]
     if isinstance(sources, str | Path | Mapping):
         sources = [sources]
     if not isinstance(sources, Sequence) or not sources:
         raise ValueError(f"expected a folder, a zip, or a list of them (data.root=[a,b]), got {sources!r}")
-    return [_parse_source(entry) for entry in sources]
+    return [_parse_source(_mapping(entry)) for entry in sources]
 
 
 def select(source: Source, spec: SourceSpec) -> pa.Table:
@@ -48,9 +63,22 @@ def select(source: Source, spec: SourceSpec) -> pa.Table:
         keep[_find(spec.ids, known, source, "ids")] = True
     if spec.exclude is not None:
         keep[_find(spec.exclude, known, source, "exclude")] = False
+    if spec.where is not None:
+        keep &= _where(source, spec.where, known)
     if not keep.any():
-        raise ValueError(f"{source.root}: no image is left of {len(keep)} after ids and exclude")
+        raise ValueError(f"{source.root}: no image is left of {len(keep)} after ids, exclude and where")
     return source.rows.filter(pa.array(keep))
+
+
+def _where(source: Source, condition: str, known: Mapping[str, int]) -> np.ndarray:
+    """Which rows fulfil a condition on the columns of the source's table."""
+    if not source.indexed:
+        reasons = [problem.detail for problem in source.problems if problem.kind == "index out of date"]
+        hint = reasons[0] if reasons else f"make its table: facegen data index root={source.root}"
+        raise ValueError(f"where={condition!r}: {source.root} has no table that is up to date; {hint}")
+    chosen = np.zeros(len(source.rows), dtype=bool)
+    chosen[[known[name] for name in table.matching(table.table_path(source.root), condition)]] = True
+    return chosen
 
 
 def read_ids(ids: Ids) -> list[str]:
@@ -76,14 +104,23 @@ def read_ids(ids: Ids) -> list[str]:
     return first[1:] if first and first[0].lower() in ("id", "name", "path", "file") else first
 
 
-def _parse_source(entry: Any) -> SourceSpec:
+def _mapping(entry: Any) -> Mapping[str, Any]:
     if isinstance(entry, str | Path):
-        return SourceSpec(entry)
-    if not isinstance(entry, Mapping) or "root" not in entry or set(entry) - {"root", "ids", "exclude", "repeat"}:
-        raise ValueError(f"expected a path or a mapping with root and optionally ids, exclude, repeat; got {entry!r}")
+        return {"root": entry}
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"expected a path or a mapping with root and optionally {', '.join(_KEYS)}; got {entry!r}")
+    return entry
+
+
+def _parse_source(entry: Mapping[str, Any]) -> SourceSpec:
+    if "root" not in entry or set(entry) - {"root", *_KEYS}:
+        raise ValueError(f"expected a path or a mapping with root and optionally {', '.join(_KEYS)}; got {entry!r}")
     spec = SourceSpec(**{str(key): value for key, value in entry.items()})
-    if not isinstance(spec.repeat, int) or spec.repeat < 1:
+    if type(spec.repeat) is not int or spec.repeat < 1:
         raise ValueError(f"{spec.root}: repeat must be a whole number from 1 on, got {spec.repeat!r}")
+    if spec.mirror not in (None, True, False) or spec.rebalance not in (True, False):
+        got = f"mirror={spec.mirror!r}, rebalance={spec.rebalance!r}"
+        raise ValueError(f"{spec.root}: got {got}; expected true or false (mirror: or null)")
     return spec
 
 

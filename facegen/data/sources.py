@@ -80,8 +80,8 @@ def open_source(
     """List the faces of a folder (any nesting), of an uncompressed zip, or of a published dataset.
 
     layout: which dataset it is; None looks. An up-to-date table made by `facegen data index` gives the rows: its index,
-    its scalar columns, and of those named in `columns` the ones it has (vectors are read only on request). Raises ValueError where there
-    is nothing, no image, a zip that cannot be read in place, or no such layout.
+    its scalar columns, and of those named in `columns` the ones it has (vectors are read only on request). Raises
+    ValueError where there is nothing, no image, a zip that cannot be read in place, or no such layout.
     """
     listed = list_source(root, layout)
     rows, duplicates = _rows(listed), _duplicates(listed.ids)

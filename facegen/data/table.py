@@ -40,6 +40,17 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     )
 
 
+def matching(path: Path, condition: str) -> list[str]:
+    """Ids of the rows that fulfil a condition in SQL on the table's columns. Raises ValueError for a wrong one."""
+    dataset = _open(path)
+    try:
+        return dataset.to_table(columns=["id"], filter=condition)["id"].to_pylist()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0][:120]
+        columns = ", ".join(dataset.schema.names)
+        raise ValueError(f"where={condition!r} cannot be asked of {path} ({reason}); its columns: {columns}") from error
+
+
 def schema(path: Path) -> pa.Schema:
     """Names and types of the columns, and the metadata, without reading rows."""
     return _open(path).schema

@@ -108,7 +108,8 @@ def test_description_is_plain(folder: Path) -> None:
     described = Recipe([folder], 8, "box", mirror=True).describe()
     assert json.loads(json.dumps(described)) == described
     assert (described["filter"], described["resolution"], described["faces"], described["items"]) == ("box", 8, 12, 24)
-    assert described["sources"] == [{"root": str(folder), "kind": "folder", "faces": 12, "of": 12, "repeat": 1}]
+    source = {"root": str(folder), "kind": "folder", "faces": 12, "of": 12, "repeat": 1, "mirror": True, "terms": None}
+    assert described["sources"] == [source]
 
 
 def test_labels(labelled: Path) -> None:
