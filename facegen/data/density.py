@@ -48,13 +48,14 @@ class PoseDensity:
     def density(self, query: Points, method: Method = "auto") -> Float[np.ndarray, " query"]:
         """Density (M,) in 1/rad², float64, at (M, 2) directions in radians, also where there are no points.
 
-        `direct` sums all pairs, `grid` is fast with a relative error below 5e-13, and `auto` sums pairs where they are
-        few. Raises ValueError for NaN, and from `grid` where points are so far apart that it would need gigabytes.
+        `direct` sums all pairs, `grid` is fast with a relative error below 5e-13, `auto` takes the grid unless pairs
+        are few or an outlier among the points would make it too large. Raises ValueError for NaN.
         """
         if method not in get_args(Method):
             raise ValueError(f"method: got {method!r}, expected one of: {', '.join(get_args(Method))}")
         places = self._whitened(_directions(query, "density at directions"))
-        direct = method == "direct" or (method == "auto" and len(places) * self.n <= _FEW_PAIRS)
+        few = len(places) * self.n <= _FEW_PAIRS
+        direct = method == "direct" or (method == "auto" and (few or not KernelGrid.fits(self._points)))
         sums = pair_sums(places, self._points) if direct else self._grid.sums(places)
         return self.peak / self.n * sums
 

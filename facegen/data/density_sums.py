@@ -34,7 +34,8 @@ _TILE = 10  # nodes along a tile, whose points are treated together
 _MARGIN = 20  # nodes around the points within which queries use the grid
 _DOUBTFUL = 1e-9  # mean kernels below this are summed again
 _NEGLIGIBLE = 1e-13  # what all points that are left out may add, relative
-_MOST_NODES = 2**25  # 256 MB
+_BORDER = _MARGIN + _REACH + _TILE
+_MOST_NODES = 2**25
 _PAIRS_AT_ONCE = 2**18
 _POINTS_AT_ONCE = 2**14
 
@@ -50,22 +51,20 @@ def pair_sums(places: Points, points: Points) -> Sums:
 
 
 class KernelGrid:
-    """Sums of the kernels of fixed points at many places. Raises ValueError for points too far apart for a grid."""
+    """Sums of the kernels of fixed points at many places. Takes memory for all points' bounding box: see `fits`."""
 
     def __init__(self, points: Points) -> None:
-        border = _MARGIN + _REACH + _TILE
-        size = np.ceil(np.ptp(points, axis=0) / _STEP) + 2 * border
-        if size.prod() > _MOST_NODES:
-            raise ValueError(
-                f"density on a grid: got points {size.max() * _STEP:.0f} kernel widths apart, too far for a grid of"
-                f" {_MOST_NODES} nodes; expected no such outliers, or method=direct"
-            )
-        self._origin = points.min(0) - border * _STEP
-        self._nodes = np.zeros(size.astype(int))
+        self._origin = points.min(0) - _BORDER * _STEP
+        self._nodes = np.zeros(_size(points))
         for rows, nodes in _tiles(points, self._origin):
             first, second = _factors(points[rows], nodes, self._origin)
             self._nodes[nodes] += first.T @ second
         self._clusters = _Clusters(points, self._origin)
+
+    @staticmethod
+    def fits(points: Points) -> bool:
+        """Whether the grid of these points takes at most 256 MB; outliers among 100,000 points can prevent it."""
+        return math.prod(_size(points)) <= _MOST_NODES
 
     def sums(self, places: Points) -> Sums:
         """Sum of the kernels of all points at each place; relative error below 5e-13."""
@@ -106,6 +105,11 @@ class _Clusters:
             near = np.flatnonzero((gaps**2).sum(1) <= closest + further)
             sums[number] = pair_sums(place[None], np.concatenate([self._members[cluster] for cluster in near]))[0]
         return sums
+
+
+def _size(points: Points) -> tuple[int, int]:
+    first, second = np.ceil(np.ptp(points, axis=0) / _STEP).astype(int) + 2 * _BORDER
+    return int(first), int(second)
 
 
 def _squares(points: Points, origin: np.ndarray) -> list[Int[np.ndarray, " row"]]:

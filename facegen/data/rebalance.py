@@ -17,6 +17,8 @@ from facegen.data.density import PoseDensity, with_mirrors
 from facegen.geometry.constants import LABEL_SIZE
 
 __all__ = [
+    "FFHQ_EG3D_ROWS",
+    "FFHQ_IMAGES",
     "PoseDensity",
     "copies",
     "importance",
@@ -29,6 +31,8 @@ __all__ = [
     "yaw_arc_copies",
 ]
 
+FFHQ_EG3D_ROWS, FFHQ_IMAGES = 139914, 70000  # EG3D's labels of FFHQ, mirrors included, and FFHQ as published
+
 Densities = Float[np.ndarray, " face"]
 Repeats = Int[np.ndarray, " face"]
 
@@ -37,7 +41,6 @@ _MOST_COPIES = 4  # by division; rarer poses than these appear five and six time
 _FIVE_BELOW, _SIX_BELOW = 0.03, 0.02  # 1/rad²
 _RARE_BELOW = 0.4  # 1/rad²
 _FORWARD_X = 2  # place in a label of the x component of the direction in which the camera looks
-_FFHQ_EG3D, _FFHQ_STYLEGAN = 139914, 70000  # published images; EG3D's count mirrors
 
 
 def copies(density: Densities) -> Repeats:
@@ -100,7 +103,7 @@ def reference_names(repeats: Iterable[int], first: int = 0) -> list[str]:
     return [f"{number // 1000:05d}/img{number:08d}.png" for number, count in numbered for _ in range(count)]
 
 
-def stylegan_repeats(repeats: Repeats, mirrored: int = _FFHQ_EG3D, plain: int = _FFHQ_STYLEGAN) -> Repeats:
+def stylegan_repeats(repeats: Repeats, mirrored: int = FFHQ_EG3D_ROWS, plain: int = FFHQ_IMAGES) -> Repeats:
     """Repeats of LPFF's StyleGAN list from those of its EG3D list: each FFHQ image once, then LPFF without mirrors.
 
     `mirrored` is the number of FFHQ's rows, mirrors included, in `repeats`, `plain` its number of StyleGAN images.
