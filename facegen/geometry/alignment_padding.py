@@ -10,6 +10,7 @@ _WIDTH, _BLUR = 0.3, 0.02  # of the padding at least, and the blur's sigma: shar
 _SLACK = 4  # pixels of the border that may be missing before anything is padded
 _COARSE = 0.1
 _FADE = 3.0  # the blur begins a third of the padding's width inside the photograph
+_ROWS = 256  # at once
 _LARGEST = 100_000_000  # pixels of a padded picture: 1.2 GB a copy of it in floats
 
 Quad = Float[np.ndarray, "4 2"]
@@ -18,7 +19,7 @@ Weights = Float32[np.ndarray, "height width 1"]
 
 
 class BlurredPadding(NamedTuple):
-    """Side of the quad and `border` that should be around it, in pixels; whether to blur at a tenth of the resolution."""
+    """The quad's side and the border it should have, in pixels; whether to blur at a tenth of the resolution."""
 
     side: float
     border: int
@@ -45,7 +46,8 @@ def pad_picture(picture: Image.Image, quad: Quad, rules: BlurredPadding) -> tupl
     reflected = np.pad(np.asarray(picture), ((upper, lower), (left, right), (0, 0)), "reflect")
     outside = _outside(reflected.shape[:2], (left, upper, right, lower))
     colors = _faded(reflected.astype(np.float32), outside, rules)
-    return Image.fromarray(np.clip(np.rint(colors), 0, 255).astype(np.uint8)), quad + (left, upper)
+    np.clip(np.rint(colors, out=colors), 0, 255, out=colors)
+    return Image.fromarray(colors.astype(np.uint8)), quad + np.array([left, upper])
 
 
 def _outside(shape: tuple[int, ...], pad: tuple[int, int, int, int]) -> Weights:
@@ -59,23 +61,52 @@ def _outside(shape: tuple[int, ...], pad: tuple[int, int, int, int]) -> Weights:
 
 def _faded(colors: Colors, outside: Weights, rules: BlurredPadding) -> Colors:
     sigma = rules.side * _BLUR
-    blurred = _coarse_blur(colors, sigma) if rules.coarse else _blur(colors, sigma)
-    colors += (blurred - colors) * np.clip(outside * np.float32(_FADE) + np.float32(1), 0, 1)
-    median = np.median(_reduced(colors) if rules.coarse else colors, axis=(0, 1))
-    colors += (median - colors) * np.clip(outside, 0, 1)
+    blurred = _coarse_blur(colors, sigma) if rules.coarse else gaussian_blur(colors, sigma)
+    _blend(colors, blurred, np.clip(outside * np.float32(_FADE) + np.float32(1), 0, 1))
+    sample = _reduced(colors) if rules.coarse else colors
+    median = np.array([np.median(sample[:, :, channel]) for channel in range(3)], np.float32)
+    _blend(colors, np.broadcast_to(median, colors.shape), np.clip(outside, 0, 1))
     return colors
 
 
-def _blur(colors: Colors, sigma: float) -> Colors:
-    from scipy.ndimage import gaussian_filter
+def _blend(colors: Colors, other: Colors, weights: Weights) -> None:
+    """colors += (other - colors) * weights, by rows: a photograph in floats is large enough once."""
+    for start in range(0, len(colors), _ROWS):
+        rows = slice(start, start + _ROWS)
+        colors[rows] += (other[rows] - colors[rows]) * weights[rows]
 
-    return gaussian_filter(colors, [sigma, sigma, 0])
+
+def gaussian_blur(colors: Colors, sigma: float) -> Colors:
+    """What `scipy.ndimage.gaussian_filter` makes (cut at 4 sigma, mirrored at the edges), to the last bit but for ties.
+
+    A cosine transform turns the convolution of a mirrored signal into a product: time does not grow with sigma, which
+    reaches a hundred pixels here. As there, sums are in float64 and what one axis leaves to the next in float32.
+    """
+    from scipy.fft import dct, idct
+
+    blurred = np.empty_like(colors)
+    for channel in range(colors.shape[2]):
+        plane = colors[:, :, channel]
+        for axis, shape in ((0, (-1, 1)), (1, (1, -1))):
+            waves = dct(plane.astype(np.float64), axis=axis, overwrite_x=True)
+            waves *= _gaussian_gain(plane.shape[axis], sigma).reshape(shape)
+            plane = idct(waves, axis=axis, overwrite_x=True).astype(np.float32)
+        blurred[:, :, channel] = plane
+    return blurred
+
+
+def _gaussian_gain(length: int, sigma: float) -> Float[np.ndarray, "length"]:
+    """By how much a Gaussian, cut at 4 sigma and normalised, weakens the cosines of a signal of this length."""
+    taps = np.arange(int(4 * sigma + 0.5) + 1)
+    weights = np.exp(-0.5 * (taps / sigma) ** 2) * np.where(taps > 0, 2, 1)
+    angles = np.arange(length) * (np.pi / length)
+    return np.cos(angles[:, None] * taps) @ (weights / weights.sum())
 
 
 def _coarse_blur(colors: Colors, sigma: float) -> Colors:
     import cv2
 
-    small = _blur(_reduced(colors), sigma * _COARSE)
+    small = gaussian_blur(_reduced(colors), sigma * _COARSE)
     return cv2.resize(small, (colors.shape[1], colors.shape[0]), interpolation=cv2.INTER_LANCZOS4)
 
 

@@ -51,8 +51,8 @@ def pos_scale_translation(
 ) -> tuple[float, Float[np.ndarray, "2"]]:
     """Scale (pixels per template unit) and position of the template's origin in the picture, least squares.
 
-    1. Each axis of the picture is fitted as a linear function [X Y Z 1] of the template (POS of POSIT, DeMenthon & Davis
-       1995).
+    1. Each axis of the picture is fitted as a linear function [X Y Z 1] of the template: the POS of
+       POSIT (DeMenthon & Davis 1995).
     2. The scale is the mean length of the two rows, the translation their constants.
 
     `points` have y up, as `template` (default: Deep3DFaceRecon's) has.

@@ -122,10 +122,11 @@ def quad_crop(
 ) -> QuadCrop:
     """Cut a face out upright, its surroundings completed by reflection that fades into a blur and the median colour.
 
-    `landmarks` are 68 in pixels of `image`, y down. Variants: `ffhq` (1024 of 4096), `lpff_stylegan` (1024 of 4096; more
-    of the photograph around), `eg3d_realign` (1500) and `lpff_realign` (2400) with a square 1.8 times as large.
-    1. A face of more than 4 `output_size` is reduced. 2. The surroundings of the square are cut. 3. They are padded where
-    the photograph ends. 4. The square is sampled at `transform_size`, bilinearly, and reduced to `output_size`.
+    `landmarks` are 68 in pixels of `image`, y down. Variants: `ffhq` (1024 of 4096), `lpff_stylegan` (likewise, more of
+    the photograph around it), and, with a square 1.8 times as wide, `eg3d_realign` (1500) and `lpff_realign` (2400).
+    1. A photograph that shows the square 4 times as large as `output_size` is reduced. 2. The square's surroundings are
+    cut. 3. They are padded where the photograph ends. 4. The square is sampled at `transform_size`, bilinearly, and
+    reduced to `output_size`.
     Raises FaceTooSmall, a ValueError, where both sides of step 2 are below `minimum_side` (default: the variant's own,
     512 of `lpff_realign`), and ValueError for landmarks that no face of the image can have and for other sizes.
     """

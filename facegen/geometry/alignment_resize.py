@@ -1,11 +1,10 @@
 """A window of a resized image, pixel for pixel what Pillow's resize and crop give, without making the whole one.
 
-A small face in a large photograph is enlarged: all of it would take gigabytes for the few hundred pixels that are used.
+A face is a small part of a photograph: of a small one, enlarged, the whole would take gigabytes.
 """
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from PIL import Image
 
 _SUPPORT = 2.0  # bicubic: pixels to each side, at the coarser of both resolutions
 _CUBIC = -0.5  # Pillow's parameter of the Keys (1981) kernel
@@ -20,9 +19,6 @@ def resized_window(image: Picture, size: tuple[int, int], box: Box) -> Picture:
 
     What lies outside the resized image is 0.
     """
-    if size[0] * size[1] <= 2 * image.shape[0] * image.shape[1]:
-        resized = Image.fromarray(image).resize(size, resample=Image.Resampling.BICUBIC)
-        return np.asarray(resized.crop(box))
     (left, right), (upper, lower) = (_inside(box[axis::2], size[axis]) for axis in (0, 1))
     window = np.zeros((box[3] - box[1], box[2] - box[0], *image.shape[2:]), np.uint8)
     if left < right and upper < lower:

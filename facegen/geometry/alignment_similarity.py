@@ -42,7 +42,7 @@ class SimilarityFrame(NamedTuple):
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Left, upper, right, lower border in the resized photograph; cut to whole pixels towards zero, as published."""
+        """Left, upper, right, lower border in the resized photograph; cut to whole pixels, as published."""
         width, height, scale, t_x, t_y = self.trans_params.tolist()
         left = int(self.resized[0] / 2 - self.size / 2 + (t_x - width / 2) * scale)
         upper = int(self.resized[1] / 2 - self.size / 2 + (height / 2 - t_y) * scale)
