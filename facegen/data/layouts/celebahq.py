@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from facegen.data.labels import LABELS_FILE
 from facegen.data.layouts import deep3d_files
 from facegen.data.layouts.beside import unexpected_files
 from facegen.data.layouts.layout import Annotations, Layout, Place, Terms
@@ -30,12 +31,10 @@ _LOOKED_AT = 20  # names in a folder
 
 def locate(path: Path) -> Place | None:
     """CelebAMask-HQ's folder, or one named after CelebA-HQ that holds the images, directly or in `images`."""
-    if not path.is_dir():
-        return None
+    if path.name == IMAGES and path.is_dir():
+        return Place(path, path.parent)
     if (path / IMAGES).is_dir():
         return Place(path / IMAGES, path)
-    if path.name == IMAGES:
-        return Place(path, path.parent)
     if not _NAMED.search(path.name) or (path / "text").is_dir():  # captions: Multi-Modal-CelebA-HQ
         return None
     return next((Place(images, path) for images in (path, path / "images") if _holds_faces(images)), None)
@@ -60,7 +59,7 @@ def metadata(place: Place) -> list[Path]:
 
 
 def _holds_faces(folder: Path) -> bool:
-    if not folder.is_dir():
+    if not folder.is_dir() or (folder / LABELS_FILE).is_file():  # with labels it is a plain folder
         return False
     with os.scandir(folder) as entries:
         return any(face_id(entry.name) for entry in islice(entries, _LOOKED_AT))

@@ -30,11 +30,14 @@ _LOOKED_AT = 20  # names in a folder; any of FFHQ's shows what they are
 
 
 def locate(path: Path) -> Place | None:
-    """FFHQ's folder, or that of its images; a flat one only where its name or its metadata say that it is FFHQ."""
+    """FFHQ's folder, or that of its images; a flat one only where its name or its metadata say that it is FFHQ.
+
+    Images with a dataset.json among them are somebody's crops or classes: a plain folder with labels.
+    """
     if not path.is_dir() or "wild" in path.name:  # in-the-wild-images has the same names, but not the faces
         return None
     for name in (IMAGES, THUMBNAILS):
-        if (path / name).is_dir():
+        if (path / name).is_dir() and not (path / name / LABELS_FILE).is_file():
             return Place(path / name, path)
     named = "ffhq" in path.name.lower()
     if named and _holds_faces(path / "images"):
