@@ -80,10 +80,8 @@ def _image(home: Path, name: str, size: int, seed: int) -> dict[str, Any]:
 
 
 def _entry(number: int, image: dict[str, Any], thumbnail: dict[str, Any]) -> dict[str, Any]:
-    wild = {
-        "file_path": image["file_path"].replace("images1024x1024", "in-the-wild-images"),
-        "pixel_size": [2016, 1512],
-    }
+    wild_path = image["file_path"].replace("images1024x1024", "in-the-wild-images")
+    quad = [[0, 0], [0, 9], [9, 9], [9, 0]]
     return {
         "category": "training" if number < 60000 else "validation",
         "metadata": {
