@@ -146,8 +146,14 @@ def test_rebalanced(name: str) -> None:
     assert_equal_within(compute(name, REBALANCE_RULES, arrays), arrays[name])
 
 
+def _need(relative: str) -> None:
+    if not reference_file(relative).exists():
+        pytest.skip(f"reference numbers not found: {reference_file(relative)}; set FACEGEN_GOLDEN")
+
+
 def test_replica_table() -> None:
     """EG3D's table is made from rotations, which FFHQ's positions approximate; its README says for how many faces."""
+    _need(FFHQ)
     table = values(FFHQ, "num_replicas_json")
     assert set(np.unique(table)) == set(np.unique(yaw_arc_copies(np.linspace(-1, 1, 1000))))
     assert (table == yaw_arc_copies(yaw_from_positions())).mean() == pytest.approx(0.9919, abs=1e-4)
@@ -160,10 +166,10 @@ def lists() -> Any:
 
 
 def list_cases(groups: set[str]) -> list[Any]:
-    """Parameters for `parametrize`: each group of the file that is not `constants`, with each of its entries."""
+    """Parameters for `parametrize`: each entry of these groups of the file."""
     if not reference_file(LISTS).exists():
         return array_names(LISTS, {})
-    return [(group, name) for group, entries in lists().items() if (group in groups) for name in entries]
+    return [(group, name) for group, entries in lists().items() if group in groups for name in entries]
 
 
 def names_of(group: str, name: str) -> list[str]:
@@ -209,8 +215,7 @@ def test_name_list(case: tuple[str, str], tmp_path: Path) -> None:
 
 
 def test_constants() -> None:
-    if not reference_file(LISTS).exists():
-        pytest.skip(f"reference numbers not found: {reference_file(LISTS)}")
+    _need(LISTS)
     everywhere = lists()
     assert everywhere.keys() == {"full", "small", "constants"}
     (name,) = reference_names([1], first=1234567)
