@@ -4,21 +4,25 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from facegen.cli import terms
 from facegen.data.index import Indexed, build_index
 from facegen.data.problems import summarise
-from facegen.data.stamps import LABEL_COLUMNS
+from facegen.data.stamps import INDEX_COLUMNS, LABEL_COLUMNS
 
 CONFIG = "data_index"
 HELP = """\
 Write the table of a source, faces.lance: one row per face, which curation stages add columns to.
 
-Reads the header of every image and the labels of dataset.json. The images stay where they are. An indexed source
-starts training without looking at its files again; run it again after files have changed, it reads only those.
+Reads the header of every image, the labels, and everything else that a published dataset ships: coefficients,
+landmarks, masks, captions, licences. The images stay where they are. Says which files are missing or unexpected.
+An indexed source starts training without looking at its files again; run it again after files have changed, it reads
+only those.
 
 Examples:
-  facegen data index root=~/photographs      writes ~/photographs/faces.lance
-  facegen data index root=ffhq.zip           writes ffhq.zip.lance beside the zip
-  facegen data index root=[ffhq,lpff]        several sources, a table each"""
+  facegen data index root=~/photographs               writes ~/photographs/faces.lance
+  facegen data index root=ffhq.zip                    writes ffhq.zip.lance beside the zip
+  facegen data index root=~/LPFF layout=lpff_eg3d     one crop of LPFF, with cameras, authors, landmarks
+  facegen data index root=[ffhq,sfhq/part1]           several sources, a table each"""
 
 
 def run(cfg: DictConfig) -> None:
@@ -28,7 +32,9 @@ def run(cfg: DictConfig) -> None:
     if not roots:
         raise ValueError("root=[]: expected a folder, a zip, or a list of them")
     for root in roots:
-        print(summary(build_index(root)))
+        indexed = build_index(root, settings["layout"])
+        terms.announce([indexed.source.layout.terms])
+        print(summary(indexed))
 
 
 def summary(indexed: Indexed) -> str:
@@ -39,7 +45,11 @@ def summary(indexed: Indexed) -> str:
     done = (
         "nothing had changed" if indexed.version is None else f"version {indexed.version}, {indexed.read} headers read"
     )
-    lines = [f"{indexed.path}: {len(rows)} images{labelled}; {done}"]
+    published = indexed.source.layout.published
+    of = f" of {published} published" if published else ""
+    lines = [f"{indexed.path}: {indexed.source.kind}, {len(rows)} images{of}{labelled}; {done}"]
+    if extra := [name for name in rows.column_names if name not in (*INDEX_COLUMNS, labels)]:
+        lines.append(f"  with {', '.join(extra)}")
     if indexed.problems:
         lines.append(f"  {summarise(indexed.problems)}. See all: facegen data validate")
     return "\n".join(lines)

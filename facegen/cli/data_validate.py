@@ -12,8 +12,9 @@ HELP = """\
 Find bad images and labels before they cost a night: decodes every file, in parallel.
 
 Names corrupt and truncated files, wrong or mixed sizes, images that are not 8-bit RGB, missing and malformed labels,
-cameras that do not look at the face, labels for images that do not exist, duplicate names and identical copies: a
-table here, all of it in a JSON file.
+cameras that do not look at the face, labels for images that do not exist, duplicate names and identical copies; of a
+published dataset also missing, unexpected and malformed files beside the images. A table here, all of it in a JSON
+file.
 Ends with status 0 when everything is in order, 1 when something was found.
 
 Examples:
@@ -29,7 +30,7 @@ def run(cfg: DictConfig) -> None:
     roots = settings["root"] if isinstance(settings["root"], list) else [settings["root"]]
     if not roots:
         raise ValueError("root=[]: expected a folder, a zip, or a list of them")
-    check = {name: settings[name] for name in ("resolution", "labels", "workers")}
+    check = {name: settings[name] for name in ("resolution", "labels", "workers", "layout")}
     _check_settings(check)
     reports = [validate(root, **check) for root in roots]
     names = "+".join(Path(report.root).name.removesuffix(".zip") for report in reports)

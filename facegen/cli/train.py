@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from facegen.cli.terms import announce
+
 CONFIG = "train"
 HELP = """\
 Train a generator.
@@ -20,6 +22,8 @@ Examples:
   facegen train                                             the embedded synthetic heads, a network for a CPU
   facegen train data=folder data.root=PATH                  your photographs, read in place
   facegen train data=folder data.root=PATH data.mirror=true name=mine total_kimg=1000
+  facegen train data=lpff_ffhq model=eg3d_ffhq512 datasets.root=/datasets      published datasets, as recipes
+  facegen train data=[ffhq_cleaned,sfhq_part1] model=paper256                  several as one
   facegen train data=zip data.root=ffhq-256.zip model=paper256 precision=bf16-mixed processes=8
   facegen train name=mine resume=auto                       continue after a kill or Ctrl-C, to the same bits
   facegen train name=finer finetune_from=runs/mine data=folder data.root=PATH
@@ -38,6 +42,7 @@ def run(cfg: DictConfig) -> None:
     folder, checkpoint = _place(settings)
     _set_threads(settings)
     data = instantiate(settings["data"])
+    announce(data.recipe.terms)
     data.train_dataloader()  # names problems of the images before anything is written
     settings["model"]["c_dim"] = data.c_dim
     torch.manual_seed(settings["seed"])

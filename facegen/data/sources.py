@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from facegen.data import table
 from facegen.data.labels import LABELS_FILE, Labels
-from facegen.data.layouts import FOLDER, Layout, Place, find
+from facegen.data.layouts import FOLDER, Layout, Place, expected, find
 from facegen.data.listing import CODECS, Entry, list_folder, list_zip
 from facegen.data.problems import Problem
 from facegen.data.stamps import INDEX_COLUMNS, differences, metadata_stamp, stored_stamp
@@ -101,7 +101,7 @@ def list_source(root: str | Path, layout: str | None = None) -> Listed:
     """Find out what a path is and list its faces. Raises ValueError as `open_source` does."""
     path = Path(root).expanduser().absolute()
     if not path.exists():
-        raise ValueError(f"{root} does not exist; expected a folder of images or an uncompressed zip")
+        raise ValueError(f"{root} does not exist; expected {expected(layout)}")
     if path.is_file() and path.suffix.lower() != ".zip":
         raise ValueError(f"{root} is a file; expected a folder of images or an uncompressed zip")
     found, place = find(path, layout)

@@ -58,20 +58,29 @@ class Report:
         return {**totals, "clean": self.clean, "counts": counts, "problems": problems}
 
 
-def validate(root: str | Path, resolution: int | None = None, labels: bool | None = None, workers: int = 2) -> Report:
-    """Decode every image of a source and check every label.
+def validate(
+    root: str | Path,
+    resolution: int | None = None,
+    labels: bool | None = None,
+    workers: int = 2,
+    layout: str | None = None,
+) -> Report:
+    """Decode every image of a source, check every label and everything that its dataset ships beside the images.
 
     resolution: the side that every image must have; None expects one size, whichever. labels: True requires one for
     each image, None checks those that there are, False ignores them. workers: processes; 0 decodes in this one.
-    Raises ValueError where there is no source at all.
+    layout: which published dataset it is; None looks. Raises ValueError where there is no source at all.
     """
-    source = open_source(root, use_table=False)
-    indexed = open_source(root).problems
+    source = open_source(root, layout, use_table=False)
+    indexed = open_source(root, layout).problems
     reader = ImageReader.of(source.rows)
     inspections = list(tqdm(_inspect(reader, workers), "decoding", len(reader), unit="image", leave=False))
     problems = [problem for problem in indexed if problem.kind == "index out of date"]
     problems += [p for p in source.problems if labels is not False or not _about_labels(p)]
     problems += _missing_labels(source, labels)
+    ids = source.rows["id"].to_pylist()
+    problems += source.layout.annotate(source.place, ids).problems
+    problems += source.layout.inspect(source.place, ids)
     problems += [
         Problem(found.kind, reader.where(row), found.detail) for row, found in enumerate(inspections) if found.kind
     ]

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+from facegen.data.layouts.celebahq import CELEBAHQ
+from facegen.data.layouts.ffhq import FFHQ
+from facegen.data.layouts.ffhq_eg3d import FFHQ_EG3D
 from facegen.data.layouts.layout import Annotations, Layout, Place, Terms
+from facegen.data.layouts.lpff import LPFF_EG3D, LPFF_STYLEGAN
 
-__all__ = ["FOLDER", "LAYOUTS", "Annotations", "Layout", "Place", "Terms", "find"]
+__all__ = ["FOLDER", "LAYOUTS", "Annotations", "Layout", "Place", "Terms", "expected", "find"]
 
 
 def anywhere(path: Path) -> Place:
@@ -14,7 +18,16 @@ def anywhere(path: Path) -> Place:
 
 # Any folder or uncompressed zip of images, with NVIDIA's dataset.json where there is one.
 FOLDER = Layout("folder", None, anywhere)
-LAYOUTS: tuple[Layout, ...] = ()
+LAYOUTS: tuple[Layout, ...] = (FFHQ, FFHQ_EG3D, CELEBAHQ, LPFF_EG3D, LPFF_STYLEGAN)
+
+
+def expected(name: str | None) -> str:
+    """What a path should have been, in words."""
+    terms = next((layout.terms for layout in LAYOUTS if layout.name == name), None)
+    if terms is None:
+        return "a folder of images or an uncompressed zip"
+    where = "datasets.NAME=FOLDER or FACEGEN_DATASETS=FOLDER says where datasets are (configs/datasets/default.yaml)"
+    return f"the files of {terms.title}, from {terms.home}; {where}"
 
 
 def find(path: Path, name: str | None = None) -> tuple[Layout, Place]:
