@@ -62,14 +62,18 @@ def test_grid_equals_direct_everywhere(cloud: np.ndarray) -> None:
     assert (direct > 0).any()
 
 
-def test_stated_error_bound() -> None:
-    """All offsets of a pair against the nodes, from equal to where nothing is left."""
-    points = np.array([[0.0, 0.0], [0.13, 0.07], [70.0, 70.0]])
+@pytest.mark.parametrize("offset", np.arange(10) * 0.4)
+def test_stated_error_bound(offset: float) -> None:
+    """A pair at all distances, along an axis and across, wherever it lies in its tile of ten nodes."""
+    points = np.array([[0.0, 0.0], [-60 - offset, -60 - offset]])  # the second one sets where tiles begin
     distances = np.linspace(0, 12, 997)
     turns = np.linspace(0, 40, 997)
-    places = np.stack([distances * np.cos(turns), distances * np.sin(turns)], axis=1)
-    assert (pair_sums(places, points) < 1e-9).any()
-    np.testing.assert_allclose(KernelGrid(points).sums(places), pair_sums(places, points), rtol=STATED, atol=0)
+    across = np.stack([distances * np.cos(turns), distances * np.sin(turns)], axis=1)
+    along = np.stack([distances, np.zeros(997)], axis=1)
+    places = np.concatenate([across, along, along[:, ::-1], -along])
+    sums = pair_sums(places, points)
+    assert (sums < 1e-9).any() and (sums > 1e-9).any()
+    np.testing.assert_allclose(KernelGrid(points).sums(places), sums, rtol=STATED, atol=0)
 
 
 def test_error_is_that_of_the_step() -> None:
