@@ -46,7 +46,7 @@ def similarity(
 
 
 def search(features: Float[np.ndarray, "row dim"], queries: Float[np.ndarray, "query dim"], count: int) -> Matches:
-    """The `count` features (fewer if there are fewer) of the largest cosine with each query; ties by row.
+    """The `count` features (fewer if there are fewer) of the largest cosine with each query, equal ones by row.
 
     Works in the precision of its arguments. Raises ValueError for a row without a direction.
     """
