@@ -1,0 +1,1 @@
+"""From raw photographs to an indexed dataset, in resumable stages: faces, landmarks, cameras, quality, crops."""
