@@ -107,7 +107,7 @@ def _checked(content: dict[str, Any]) -> Reconstruction | str:
         values = content.get(name)
         if values is None:
             return f"no variable {name!r}"
-        if values.dtype.kind not in "fiu" or values.size != size:
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.size != size:
             return f"{name!r} must be {size} numbers, got {values.size} of type {values.dtype}"
         parts.append(values.astype(np.float64).ravel())
     coefficients = np.concatenate(parts)

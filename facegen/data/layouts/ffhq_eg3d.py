@@ -8,6 +8,7 @@ detector found are left out, so that a number in the zip is not FFHQ's.
 
 import os
 import re
+import sys
 import zipfile
 from collections.abc import Sequence
 from itertools import islice
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from facegen.data.labels import LABELS_FILE, Labels, read_labels
 from facegen.data.layouts.beside import missing_file
 from facegen.data.layouts.layout import Annotations, Layout, Place, Terms
+from facegen.data.problems import Problem
 
 LPFF_LABELS = "dataset-ffhq.json"
 TERMS = Terms(
@@ -24,23 +26,24 @@ TERMS = Terms(
     "https://github.com/NVlabs/eg3d",
 )
 FACE = re.compile(r"\d{5}/img\d{8}\.png|(?:\d{5}/)?\d{5}(?:_mirror)?\.png")
+_NAMED = re.compile(r"ffhq.*eg3d|eg3d.*ffhq|ffhq_512")
 _LEAST_BYTES = 100  # of a file of labels that holds any: StyleGAN's tool writes {"labels": null}
 _LOOKED_AT = 20  # names in a folder
+_FIRST, _BEGINNING = re.compile(rb'\[\s*\[\s*"([^"]+)"'), 1000  # the first name in a file of labels
 
 
 def locate(path: Path) -> Place | None:
-    """A folder or zip with cameras that is known as FFHQ by its name or its parent's, or by dataset-ffhq.json.
+    """A folder or zip with cameras that is known as FFHQ by its name, by dataset-ffhq.json, or as ffhq/final_crops.
 
-    NVIDIA's layout alone does not say whose faces it holds, and StyleGAN's FFHQ zip has it too, without cameras.
+    NVIDIA's layout alone does not say whose faces it holds, and StyleGAN's FFHQ zip has it too, with empty labels. One
+    without any file of labels needs a name of EG3D's, and is told that the cameras are missing.
     """
-    named = "ffhq" in path.name.lower() or "ffhq" in path.parent.name.lower()
-    if path.is_file():
-        return Place(path, path.parent) if named and path.suffix.lower() == ".zip" and _zip_has_cameras(path) else None
-    labels = [path / name for name in (LABELS_FILE, LPFF_LABELS)]
-    if not any(file.is_file() and file.stat().st_size > _LEAST_BYTES for file in labels):
+    own = (path.parent.name if path.name == "final_crops" else path.name).lower()
+    labels, lpff = _bytes_of_labels(path), (path / LPFF_LABELS).is_file()
+    named = bool(_NAMED.search(own)) if labels is None else "ffhq" in own and labels > _LEAST_BYTES
+    if not (named or lpff) or not (path.suffix.lower() == ".zip" if path.is_file() else _holds_faces(path)):
         return None
-    known = (named or labels[1].is_file()) and _holds_faces(path)
-    return Place(path, path) if known else None
+    return Place(path, path if path.is_dir() else path.parent)
 
 
 def face_id(name: str) -> str | None:
@@ -51,41 +54,46 @@ def face_id(name: str) -> str | None:
 def labels(place: Place, names: Sequence[str], dataset_json: bytes | None) -> Labels | None:
     """Cameras from dataset.json, or from LPFF's dataset-ffhq.json beside the images where there is none."""
     file = place.home / LPFF_LABELS
-    text = dataset_json
+    text = file.read_bytes() if dataset_json is None and file.is_file() else dataset_json
     if text is None:
-        text = file.read_bytes() if file.is_file() else None
-    if text is None or not names:
         return None
-    flat = [PurePosixPath(name).name for name in names]  # EG3D's cameras name images without folders
-    plain = f'"{names[0]}"'.encode() not in text and f'"{flat[0]}"'.encode() in text
-    found = read_labels(text, flat if plain else names)
+    first = _FIRST.search(text[:_BEGINNING])
+    if first and b"/" not in first[1]:  # EG3D's pipeline names images without folders
+        names = [PurePosixPath(name).name for name in names]
+    found = read_labels(text, names)
     if found is None or dataset_json is not None:
         return found
-    said = [p._replace(id=p.id.replace(LABELS_FILE, LPFF_LABELS), detail=p.detail.replace(LABELS_FILE, LPFF_LABELS))
-            for p in found.problems]  # fmt: skip
-    return Labels(found.columns, said)
+    return Labels(found.columns, [_of_lpff(problem) for problem in found.problems])
 
 
 def annotate(place: Place, ids: Sequence[str]) -> Annotations:
     """No further columns; says where the cameras are missing."""
-    inside = place.images.is_file() and _zip_has_cameras(place.images)
-    if inside or any((place.home / name).is_file() for name in (LABELS_FILE, LPFF_LABELS)):
-        return Annotations({}, [])
-    return Annotations({}, [missing_file(place.home / LABELS_FILE, "the cameras of all images", TERMS)])
+    if _bytes_of_labels(place.images) is None and not (place.home / LPFF_LABELS).is_file():
+        return Annotations({}, [missing_file(place.home / LABELS_FILE, "the cameras of all images", TERMS)])
+    return Annotations({}, [])
 
 
-def _zip_has_cameras(path: Path) -> bool:
-    """Whether a zip holds labels that are not null; a zip that cannot be opened is told apart when it is listed."""
+def _of_lpff(problem: Problem) -> Problem:
+    kind, name, detail = problem
+    return Problem(kind, name.replace(LABELS_FILE, LPFF_LABELS), detail.replace(LABELS_FILE, LPFF_LABELS))
+
+
+def _bytes_of_labels(path: Path) -> int | None:
+    """Size of a folder's or zip's dataset.json; None where there is none."""
+    if not path.is_file():
+        return (path / LABELS_FILE).stat().st_size if (path / LABELS_FILE).is_file() else None
     try:
         with zipfile.ZipFile(path) as archive:
             info = archive.NameToInfo.get(LABELS_FILE)
-            return info is not None and info.file_size > _LEAST_BYTES
+            return None if info is None else info.file_size
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError):
-        return False
+        return sys.maxsize  # what is wrong with the zip is said when it is listed
 
 
 def _holds_faces(path: Path) -> bool:
     """Whether the first names in a folder, or in its first one of five digits, are FFHQ-EG3D's."""
+    if not path.is_dir():
+        return False
     with os.scandir(path) as entries:
         names = [entry.name for entry in islice(entries, _LOOKED_AT)]
     folder = next((name for name in sorted(names) if re.fullmatch(r"\d{5}", name) and (path / name).is_dir()), None)
