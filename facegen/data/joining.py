@@ -14,8 +14,6 @@ def join_sources(tables: Sequence[pa.Table], names: Sequence[str], labels: bool)
     kinds = {column for rows in tables for column in rows.column_names if column in LABEL_COLUMNS}
     if labels and len(kinds) > 1:
         raise ValueError("some sources have camera labels and others class labels; expected one kind in a recipe")
-    if not labels:
-        tables = [rows.drop_columns(sorted(kinds & set(rows.column_names))) for rows in tables]
     if len(tables) > 1:
         tables = [rows.drop_columns(_unlike(rows, tables)) for rows in tables]
     try:
