@@ -26,18 +26,22 @@ TERMS = Terms(
 )
 _NAMED = re.compile(r"celeba(?:mask)?[-_ ]?hq", re.IGNORECASE)
 _SHIPPED = (IMAGES, "images", "CelebAMask-HQ-*", "CelebA-HQ-to-CelebA-mapping.txt", *deep3d_files.FOLDERS)
+_MULTI_MODAL = ("text", "celeba-caption", "celeba_caption", "train/filenames.pickle", "test/filenames.pickle")
 _LOOKED_AT = 20  # names in a folder
 
 
 def locate(path: Path) -> Place | None:
-    """CelebAMask-HQ's folder, or one named after CelebA-HQ that holds the images, directly or in `images`."""
-    if path.name == IMAGES and path.is_dir():
-        return Place(path, path.parent)
-    if (path / IMAGES).is_dir():
-        return Place(path / IMAGES, path)
-    if not _NAMED.search(path.name) or (path / "text").is_dir():  # captions: Multi-Modal-CelebA-HQ
+    """CelebAMask-HQ's folder, or one named after CelebA-HQ that holds the images, directly or in `images`.
+
+    With captions beside them they are Multi-Modal-CelebA-HQ, whose layout knows all that this one does.
+    """
+    home = path.parent if path.name == IMAGES else path
+    if not path.is_dir() or any((home / name).exists() for name in _MULTI_MODAL):
         return None
-    return next((Place(images, path) for images in (path, path / "images") if _holds_faces(images)), None)
+    if (home / IMAGES).is_dir():
+        return Place(home / IMAGES, home)
+    choices = (path, path / "images") if _NAMED.search(path.name) else ()
+    return next((Place(images, path) for images in choices if _holds_faces(images)), None)
 
 
 def face_id(name: str) -> str | None:

@@ -75,7 +75,8 @@ def read_reconstructions(files: dict[int, Path]) -> tuple[dict[int, Reconstructi
     """Read .mat files by row, with a progress bar; those that cannot be read are named in the problems instead."""
     found: dict[int, Reconstruction] = {}
     problems = []
-    progress = tqdm(_contents(list(files.values())), "reading coefficients", len(files), unit="file", delay=1)
+    contents = _contents(list(files.values()))
+    progress = tqdm(contents, "reading coefficients", len(files), unit="file", delay=1, leave=False)
     for (row, path), data in zip(files.items(), progress, strict=True):
         result = parse(data)
         if isinstance(result, Reconstruction):

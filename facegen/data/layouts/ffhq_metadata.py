@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from tqdm import tqdm
 
 from facegen.data.headers import ImageError, read_header
 from facegen.data.layouts.beside import points, read_json, unmatched, vectors
@@ -51,16 +52,12 @@ def inspect_checksums(place: Place, ids: Sequence[str]) -> Iterator[Problem]:
         return
     content, _ = read_json(place.home / METADATA, _smaller)
     part = "thumbnail" if place.images.name == THUMBNAILS else "image"
-    for name in ids:
+    for name in tqdm(ids, "comparing checksums", unit="image", delay=1, leave=False):
         path, entry = image_path(place.images, name), (content or {}).get(str(int(name)))
-        if (
-            path is None
-            or path.suffix != ".png"
-            or not isinstance(entry, dict)
-            or not isinstance(entry.get(part), dict)
-        ):
+        published = entry.get(part) if isinstance(entry, dict) else None
+        if path is None or path.suffix != ".png" or not isinstance(published, dict):
             continue
-        if reason := _differs(path, entry[part]):
+        if reason := _differs(path, published):
             yield Problem("not as published", str(path), f"{reason}; download the image again")
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from facegen.data.index import build_index
 from facegen.data.layouts import find
-from facegen.data.layouts.celebahq import face_id
+from facegen.data.layouts.celebahq import CELEBAHQ, face_id
 from facegen.data.lists import excluded
 from facegen.data.sources import open_source
 from tests.data.helpers import noise
@@ -49,6 +49,12 @@ def test_numbers_need_the_name_of_the_dataset(tmp_path: Path) -> None:
     (tmp_path / "faces").mkdir()
     Image.fromarray(noise(8, 0)).save(tmp_path / "faces" / "0.jpg")
     assert find(tmp_path / "faces")[0].name == "folder"
+
+
+def test_with_captions_it_is_another_dataset(tmp_path: Path) -> None:
+    home = make_celebahq(tmp_path)
+    (home / "text").mkdir()
+    assert CELEBAHQ.locate(home) is CELEBAHQ.locate(home / "CelebA-HQ-img") is None
 
 
 @pytest.mark.parametrize("name", ["30000.jpg", "a.jpg", "1.npy", "masks/1.png", "1_skin.png"])
