@@ -7,6 +7,15 @@ landmarks with y up: `flip_rows` changes between both.
 This module is the door: what is written here holds for the modules behind it, and their names are used from here.
 """
 
+from facegen.geometry.alignment_augment import (
+    AugmentedCrop,
+    CropAugmentation,
+    augment_crop,
+    augmentation_affine,
+    random_augmentation,
+)
+from facegen.geometry.alignment_box import BoxRegression, face_box
+from facegen.geometry.alignment_identity import ARCFACE_TEMPLATE, identity_crop, identity_transforms
 from facegen.geometry.alignment_points import (
     FIVE_POINTS_3D,
     five_points,
@@ -23,9 +32,15 @@ from facegen.geometry.alignment_similarity import (
     similarity_crop,
     similarity_frame,
 )
+from facegen.geometry.alignment_skin import ColorMixture, rgb_to_ycbcr, skin_mask
 
 __all__ = [
+    "ARCFACE_TEMPLATE",
     "FIVE_POINTS_3D",
+    "AugmentedCrop",
+    "BoxRegression",
+    "ColorMixture",
+    "CropAugmentation",
     "EG3DCrop",
     "FaceTooSmall",
     "QuadCrop",
@@ -33,13 +48,21 @@ __all__ = [
     "QuadVariant",
     "SimilarityCrop",
     "SimilarityFrame",
+    "augment_crop",
+    "augmentation_affine",
     "eg3d_crop",
+    "face_box",
     "five_points",
     "five_points_integer",
     "flip_rows",
+    "identity_crop",
+    "identity_transforms",
     "pos_scale_translation",
     "quad_crop",
     "quad_frame",
+    "random_augmentation",
+    "rgb_to_ycbcr",
     "similarity_crop",
     "similarity_frame",
+    "skin_mask",
 ]

@@ -90,7 +90,7 @@ def gaussian_blur(colors: Colors, sigma: float) -> Colors:
         for axis, shape in ((0, (-1, 1)), (1, (1, -1))):
             waves = dct(plane.astype(np.float64), axis=axis, overwrite_x=True)
             waves *= _gaussian_gain(plane.shape[axis], sigma).reshape(shape)
-            plane = idct(waves, axis=axis, overwrite_x=True).astype(np.float32)
+            plane = np.asarray(idct(waves, axis=axis, overwrite_x=True), np.float32)
         blurred[:, :, channel] = plane
     return blurred
 

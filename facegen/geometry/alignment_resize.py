@@ -1,6 +1,7 @@
 """A window of a resized image, pixel for pixel what Pillow's resize and crop give, without making the whole one.
 
-A face is a small part of a photograph: of a small one, enlarged, the whole would take gigabytes.
+A face is a small part of a photograph: of a small one, enlarged, the whole would take gigabytes. Pillow rounds between
+the axes; here, as in the Pillow of the published crops, the width comes first (13 takes some tall pictures otherwise).
 """
 
 import numpy as np
