@@ -39,7 +39,7 @@ def splits(home: Path, ids: Sequence[str], terms: Terms) -> Annotations:
             problems.append(Problem("listed twice", name, f"{len(twice)} faces are also on the other list: {twice[0]}"))
         if strangers := sorted(set(faces) - set(ids)):
             detail = f"{len(strangers)} of {len(faces)} faces have no image here, such as {strangers[0]}"
-            problems.append(Problem("entries without image", name, detail))
+            problems.append(Problem("entry without image", name, detail))
         parts = dict.fromkeys(faces, part) | parts
     alone = [face for face in ids if face not in parts]
     if parts and alone and not problems:
