@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow as pa
 from facegen.data import table
 from facegen.data.labels import LABELS_FILE, Labels
 from facegen.data.layouts import FOLDER, Layout, Place, expected, find
-from facegen.data.listing import CODECS, Entry, list_folder, list_zip
+from facegen.data.listing import CODECS, Entry, codec, list_folder, list_zip
 from facegen.data.problems import Problem
 from facegen.data.stamps import INDEX_COLUMNS, differences, metadata_stamp, stored_stamp
 
@@ -155,7 +155,7 @@ def _rows(listed: Listed) -> pa.Table:
             "offset": pa.array([entry.offset for entry in entries], pa.int64()),
             "size": pa.array([entry.size for entry in entries], pa.int64()),
             "mtime": pa.array([entry.mtime for entry in entries], pa.int64()),
-            "codec": pa.array([CODECS[PurePosixPath(entry.name).suffix.lower()] for entry in entries], pa.string()),
+            "codec": pa.array([codec(entry.name) for entry in entries], pa.string()),
         }
     )
 

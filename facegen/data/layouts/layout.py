@@ -1,8 +1,9 @@
 """What a published dataset looks like on disk: where its faces are, what their names mean, what ships beside them."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -35,7 +36,7 @@ class Annotations(NamedTuple):
 
 def stem(name: str) -> str | None:
     """The name of an image without its suffix: the id where a layout knows nothing better."""
-    return str(PurePosixPath(name).with_suffix(""))
+    return os.path.splitext(name)[0]
 
 
 def no_annotations(place: Place, ids: Sequence[str]) -> Annotations:
