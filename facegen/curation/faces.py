@@ -38,6 +38,7 @@ def detect_stage(models: FaceModels, root: str) -> Stage:
             ("width", pa.int32()),
             ("height", pa.int32()),
             ("sha256", pa.string()),
+            ("detector", pa.string()),
             ("boxes", pa.list_(vector(4))),
             ("scores", pa.list_(pa.float32())),
         ]
@@ -51,7 +52,11 @@ def _detect(row: Row, model: str, models: FaceModels, root: str) -> Row:
     pixels = decoded(data)
     found = sorted(loaded(models).detect(pixels, path))
     columns = {"width": pixels.shape[1], "height": pixels.shape[0], "sha256": hashlib.sha256(data).hexdigest()}
-    columns |= {"boxes": [list(face.box) for face in found], "scores": [face.score for face in found]}
+    columns |= {
+        "detector": model,
+        "boxes": [list(face.box) for face in found],
+        "scores": [face.score for face in found],
+    }
     return columns if found else {**columns, "reason": "no face"}
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Float
 
 from facegen.curation import cleaning, publish
 from facegen.curation.cleaning import Limits
@@ -17,6 +16,7 @@ from facegen.curation.crops import CROPS, KINDS, SET_ASIDE, crop_path, crops_sta
 from facegen.curation.debug import debug_path, debug_stage
 from facegen.curation.engine import Engine, EngineName, open_engine
 from facegen.curation.faces import camera_stage, detect_stage, landmarks_stage, quality_stage, vector
+from facegen.curation.head import Head
 from facegen.curation.models import FaceModels, loaded
 from facegen.curation.parts import complete
 from facegen.curation.photographs import LISTED, list_photographs
@@ -27,17 +27,10 @@ STAGES = ("detect", "landmarks", "camera", "quality", "clean", "crops", "duplica
 PHOTOS, FACES = "photos.lance", "faces.lance"
 REJECTED = "rejected"
 # What is known of a face as soon as it is found.
-_OF_PHOTO = (("width", pa.int32()), ("height", pa.int32()), ("sha256", pa.string()))
+_OF_PHOTO = (("width", pa.int32()), ("height", pa.int32()), ("sha256", pa.string()), ("detector", pa.string()))
 _OF_FACE = (("box", vector(4)), ("score", pa.float32()))
 FOUND = pa.schema([("id", pa.string()), ("photo", pa.string()), *list(LISTED)[1:], *_OF_PHOTO, *_OF_FACE])
 _STYLEGAN_SIZES = (64, 4096)
-
-
-class Head(NamedTuple):
-    """68 points of a head in the world of camera labels, and how the method that uses them is called in the table."""
-
-    points: Float[np.ndarray, "68 3"]
-    method: str
 
 
 class Settings(NamedTuple):
