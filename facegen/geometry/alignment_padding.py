@@ -9,13 +9,12 @@ from PIL import Image
 _WIDTH, _BLUR = 0.3, 0.02  # of the padding at least, and the blur's sigma: shares of the quad's side
 _SLACK = 4  # pixels of the border that may be missing before anything is padded
 _COARSE = 0.1
-_FADE = 3.0  # the blur begins a third of the padding's width inside the photograph
+_STEEPNESS = 3.0  # so that the blur begins a third of the padding's width inside the photograph
 _ROWS = 256  # at once
-_LARGEST = 100_000_000  # pixels of a padded picture: 1.2 GB a copy of it in floats
+_LARGEST, _LARGEST_RATIO = 64_000_000, 4  # pixels of a padded picture, or times those of the picture: 20 bytes for each
 
 Quad = Float[np.ndarray, "4 2"]
-Colors = Float32[np.ndarray, "height width 3"]
-Weights = Float32[np.ndarray, "height width 1"]
+Plane = Float32[np.ndarray, "height width"]
 
 
 class BlurredPadding(NamedTuple):
@@ -24,6 +23,13 @@ class BlurredPadding(NamedTuple):
     side: float
     border: int
     coarse: bool
+
+
+class _Fade(NamedTuple):
+    """1 at the outer edge of the padding, 0 where the photograph begins, negative in it; the larger of both counts."""
+
+    across: Float32[np.ndarray, "width"]
+    down: Float32[np.ndarray, "height"]
 
 
 def pad_picture(picture: Image.Image, quad: Quad, rules: BlurredPadding) -> tuple[Image.Image, Quad]:
@@ -39,44 +45,43 @@ def pad_picture(picture: Image.Image, quad: Quad, rules: BlurredPadding) -> tupl
     least = int(np.rint(rules.side * _WIDTH))
     left, upper = np.maximum(before, least).tolist()
     right, lower = np.maximum(after, least).tolist()
-    width, height = picture.width + left + right, picture.height + upper + lower
-    if width * height > _LARGEST:
-        got = f"the face would need {width} x {height} pixels of a {picture.width} x {picture.height} picture"
-        raise ValueError(f"landmarks: {got}; are they of this image?")
+    fade = _fade(picture.size, (left, upper, right, lower))
     reflected = np.pad(np.asarray(picture), ((upper, lower), (left, right), (0, 0)), "reflect")
-    outside = _outside(reflected.shape[:2], (left, upper, right, lower))
-    colors = _faded(reflected.astype(np.float32), outside, rules)
-    np.clip(np.rint(colors, out=colors), 0, 255, out=colors)
-    return Image.fromarray(colors.astype(np.uint8)), quad + np.array([left, upper])
+    for channel in range(reflected.shape[2]):
+        reflected[:, :, channel] = _faded(reflected[:, :, channel].astype(np.float32), fade, rules)
+    return Image.fromarray(reflected), quad + np.array([left, upper])
 
 
-def _outside(shape: tuple[int, ...], pad: tuple[int, int, int, int]) -> Weights:
-    """1 at the outer edge of the padding, 0 where the photograph begins, negative in it."""
-    (height, width), (left, upper, right, lower) = shape, pad
+def _fade(size: tuple[int, int], pad: tuple[int, int, int, int]) -> _Fade:
+    (left, upper, right, lower), width, height = pad, size[0] + pad[0] + pad[2], size[1] + pad[1] + pad[3]
+    if width * height > max(_LARGEST, _LARGEST_RATIO * size[0] * size[1]):
+        got = f"the face would need {width} x {height} pixels of a {size[0]} x {size[1]} picture"
+        raise ValueError(f"landmarks: {got}; are they of this image?")
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     across = np.float32(1) - np.minimum(x / np.float32(left), x[::-1] / np.float32(right))
-    down = np.float32(1) - np.minimum(y / np.float32(upper), y[::-1] / np.float32(lower))
-    return np.maximum(across[None, :, None], down[:, None, None])
+    return _Fade(across, np.float32(1) - np.minimum(y / np.float32(upper), y[::-1] / np.float32(lower)))
 
 
-def _faded(colors: Colors, outside: Weights, rules: BlurredPadding) -> Colors:
+def _faded(plane: Plane, fade: _Fade, rules: BlurredPadding) -> Plane:
+    """One colour channel of 0 to 255, in place, rounded."""
     sigma = rules.side * _BLUR
-    blurred = _coarse_blur(colors, sigma) if rules.coarse else gaussian_blur(colors, sigma)
-    _blend(colors, blurred, np.clip(outside * np.float32(_FADE) + np.float32(1), 0, 1))
-    sample = _reduced(colors) if rules.coarse else colors
-    median = np.array([np.median(sample[:, :, channel]) for channel in range(3)], np.float32)
-    _blend(colors, np.broadcast_to(median, colors.shape), np.clip(outside, 0, 1))
-    return colors
+    blurred = _coarse_blur(plane, sigma) if rules.coarse else gaussian_blur(plane, sigma)
+    _blend(plane, blurred, fade, steepness=_STEEPNESS, start=1.0)
+    median = np.median(_reduced(plane) if rules.coarse else plane)
+    _blend(plane, np.broadcast_to(median, plane.shape), fade, steepness=1.0, start=0.0)
+    return np.clip(np.rint(plane, out=plane), 0, 255, out=plane)
 
 
-def _blend(colors: Colors, other: Colors, weights: Weights) -> None:
-    """colors += (other - colors) * weights, by rows: a photograph in floats is large enough once."""
-    for start in range(0, len(colors), _ROWS):
-        rows = slice(start, start + _ROWS)
-        colors[rows] += (other[rows] - colors[rows]) * weights[rows]
+def _blend(plane: Plane, other: Plane, fade: _Fade, steepness: float, start: float) -> None:
+    """plane += (other - plane) * weights, by rows: a photograph in floats is large enough once."""
+    for first in range(0, len(plane), _ROWS):
+        rows = slice(first, first + _ROWS)
+        outside = np.maximum(fade.across, fade.down[rows, None])
+        weights = np.clip(outside * np.float32(steepness) + np.float32(start), 0, 1)
+        plane[rows] += (other[rows] - plane[rows]) * weights
 
 
-def gaussian_blur(colors: Colors, sigma: float) -> Colors:
+def gaussian_blur(plane: Plane, sigma: float) -> Plane:
     """What `scipy.ndimage.gaussian_filter` makes (cut at 4 sigma, mirrored at the edges), to the last bit but for ties.
 
     A cosine transform turns the convolution of a mirrored signal into a product: time does not grow with sigma, which
@@ -84,15 +89,11 @@ def gaussian_blur(colors: Colors, sigma: float) -> Colors:
     """
     from scipy.fft import dct, idct
 
-    blurred = np.empty_like(colors)
-    for channel in range(colors.shape[2]):
-        plane = colors[:, :, channel]
-        for axis, shape in ((0, (-1, 1)), (1, (1, -1))):
-            waves = dct(plane.astype(np.float64), axis=axis, overwrite_x=True)
-            waves *= _gaussian_gain(plane.shape[axis], sigma).reshape(shape)
-            plane = np.asarray(idct(waves, axis=axis, overwrite_x=True), np.float32)
-        blurred[:, :, channel] = plane
-    return blurred
+    for axis, shape in ((0, (-1, 1)), (1, (1, -1))):
+        waves = dct(plane.astype(np.float64), axis=axis, overwrite_x=True)
+        waves *= _gaussian_gain(plane.shape[axis], sigma).reshape(shape)
+        plane = np.asarray(idct(waves, axis=axis, overwrite_x=True), np.float32)
+    return plane
 
 
 def _gaussian_gain(length: int, sigma: float) -> Float[np.ndarray, "length"]:
@@ -103,14 +104,14 @@ def _gaussian_gain(length: int, sigma: float) -> Float[np.ndarray, "length"]:
     return np.cos(angles[:, None] * taps) @ (weights / weights.sum())
 
 
-def _coarse_blur(colors: Colors, sigma: float) -> Colors:
+def _coarse_blur(plane: Plane, sigma: float) -> Plane:
     import cv2
 
-    small = gaussian_blur(_reduced(colors), sigma * _COARSE)
-    return cv2.resize(small, (colors.shape[1], colors.shape[0]), interpolation=cv2.INTER_LANCZOS4)
+    small = gaussian_blur(_reduced(plane), sigma * _COARSE)
+    return cv2.resize(small, (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LANCZOS4)
 
 
-def _reduced(colors: Colors) -> Colors:
+def _reduced(plane: Plane) -> Plane:
     import cv2
 
-    return cv2.resize(colors, (0, 0), fx=_COARSE, fy=_COARSE, interpolation=cv2.INTER_AREA)
+    return cv2.resize(plane, (0, 0), fx=_COARSE, fy=_COARSE, interpolation=cv2.INTER_AREA)
