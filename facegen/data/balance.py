@@ -35,7 +35,7 @@ def parse_rebalance(value: Any) -> Rebalance | None:
     """A rule's name, a mapping with `rule`, or nothing. Raises ValueError for anything else."""
     if value is None:
         return None
-    settings = {"rule": value} if isinstance(value, str) else value
+    settings: Any = {"rule": value} if isinstance(value, str) else value
     allowed = set(Rebalance.__dataclass_fields__)
     if not isinstance(settings, Mapping) or "rule" not in settings or set(settings) - allowed:
         raise ValueError(f"rebalance: got {value!r}, expected one of {', '.join(RULES)}, or a mapping with rule")

@@ -58,10 +58,15 @@ def build_index(root: str | Path, layout: str | None = None) -> Indexed:
     rows = rows.set_column(rows.column_names.index("uri"), "uri", pa.array(uris, pa.string()))
     found = [*source.problems, *annotations.problems, *problems]
     shipped = [name for name in rows.column_names if name not in INDEX_COLUMNS]
-    rows = with_stamp(_with_stages(rows, old, same), source.stamp, shipped, whole=not annotations.problems)
+    rows = with_stamp(_with_stages(rows, old, same), source.stamp, shipped, all(map(_foreign, annotations.problems)))
     if old is not None and rows.equals(old.select(rows.column_names), check_metadata=True):
         return Indexed(place, rows, None, 0, found, source)
     return Indexed(place, rows, table.write(place, rows), len(headers), found, source)
+
+
+def _foreign(problem: Problem) -> bool:
+    """A file that no table is made from: no reason to read everything again the next time."""
+    return problem.kind == "unexpected file"
 
 
 def read_headers(reader: ImageReader, rows: Sequence[int]) -> tuple[dict[int, ImageHeader | None], list[Problem]]:

@@ -4,14 +4,15 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from facegen.data import lists, table
-from facegen.data.listing import CODECS
+from facegen.data.layouts.layout import stem
+from facegen.data.listing import codec
 from facegen.data.sources import Source
 
 Ids = str | Path | Sequence[str] | None
@@ -125,7 +126,11 @@ def _parse_source(entry: Mapping[str, Any]) -> SourceSpec:
 
 
 def _find(ids: Ids, known: Mapping[str, int], source: Source, what: str) -> list[int]:
+    """Rows of ids. What a packaged list leaves out of a whole dataset need not be there in a part of it."""
     names = [_without_suffix(name) for name in read_ids(ids)]
+    published = source.layout.published
+    if str(ids).startswith(PACKAGED) and published is not None and len(known) < published:
+        names = [name for name in names if name in known]
     if unknown := [name for name in names if name not in known]:
         example = next(iter(known))
         raise ValueError(
@@ -136,5 +141,5 @@ def _find(ids: Ids, known: Mapping[str, int], source: Source, what: str) -> list
 
 
 def _without_suffix(name: str) -> str:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return str(path.with_suffix("")) if path.suffix.lower() in CODECS else str(path)
+    name = name.replace("\\", "/")
+    return stem(name) if codec(name) else name

@@ -44,7 +44,8 @@ def find(path: Path, name: str | None = None) -> tuple[Layout, Place]:
             home = f", as {terms.home} describes it" if terms else ""
             raise ValueError(f"{path} is not laid out as {name}; expected its folder{home}, or another layout=")
         return known[name], place
-    found = [(layout, place) for layout in LAYOUTS if (place := layout.locate(path)) is not None]
+    possible = [(layout, place) for layout in LAYOUTS if (place := layout.locate(path)) is not None]
+    found = [(layout, place) for layout, place in possible if layout.sure(path)]
     if len(found) > 1:
         choices = ", ".join(f"layout={layout.name} ({place.images})" for layout, place in found)
         raise ValueError(f"{path} holds several datasets; choose one: {choices}")

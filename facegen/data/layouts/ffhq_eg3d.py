@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from facegen.data.labels import LABELS_FILE, Labels, read_labels
 from facegen.data.layouts.beside import missing_file
-from facegen.data.layouts.layout import Annotations, Layout, Place, Terms
+from facegen.data.layouts.layout import Annotations, Layout, Place, Terms, stem
 from facegen.data.problems import Problem
 
 LPFF_LABELS = "dataset-ffhq.json"
@@ -33,22 +33,30 @@ _FIRST, _BEGINNING = re.compile(rb'\[\s*\[\s*"([^"]+)"'), 1000  # the first name
 
 
 def locate(path: Path) -> Place | None:
-    """A folder or zip with cameras that is known as FFHQ by its name, by dataset-ffhq.json, or as ffhq/final_crops.
-
-    NVIDIA's layout alone does not say whose faces it holds, and StyleGAN's FFHQ zip has it too, with empty labels. One
-    without any file of labels needs a name of EG3D's, and is told that the cameras are missing.
-    """
-    own = (path.parent.name if path.name == "final_crops" else path.name).lower()
-    labels, lpff = _bytes_of_labels(path), (path / LPFF_LABELS).is_file()
-    named = bool(_NAMED.search(own)) if labels is None else "ffhq" in own and labels > _LEAST_BYTES
-    if not (named or lpff) or not (path.suffix.lower() == ".zip" if path.is_file() else _holds_faces(path)):
+    """A folder or zip in NVIDIA's layout, or with EG3D's own names."""
+    if not (path.suffix.lower() == ".zip" if path.is_file() else _holds_faces(path)):
         return None
     return Place(path, path if path.is_dir() else path.parent)
 
 
+def is_ffhq(path: Path) -> bool:
+    """Whether it is known as FFHQ by its name, by dataset-ffhq.json, or as ffhq/final_crops.
+
+    NVIDIA's layout does not say whose faces it holds, and StyleGAN's FFHQ zip has it too, with empty labels. One
+    without any file of labels needs a name of EG3D's, and is told that the cameras are missing.
+    """
+    own = (path.parent.name if path.name == "final_crops" else path.name).lower()
+    if (path / LPFF_LABELS).is_file():
+        return True
+    if "ffhq" not in own:
+        return False
+    labels = _bytes_of_labels(path)
+    return bool(_NAMED.search(own)) if labels is None else labels > _LEAST_BYTES
+
+
 def face_id(name: str) -> str | None:
     """The name without its suffix, as the lists of EG3D and LPFF have it."""
-    return str(PurePosixPath(name).with_suffix("")) if FACE.fullmatch(name) else None
+    return stem(name) if FACE.fullmatch(name) else None
 
 
 def labels(place: Place, names: Sequence[str], dataset_json: bytes | None) -> Labels | None:
@@ -108,4 +116,4 @@ def metadata(place: Place) -> list[Path]:
     return [place.home / LPFF_LABELS]
 
 
-FFHQ_EG3D = Layout("ffhq_eg3d", TERMS, locate, 139_914, face_id, labels, annotate, metadata=metadata)
+FFHQ_EG3D = Layout("ffhq_eg3d", TERMS, locate, 139_914, face_id, labels, annotate, metadata=metadata, sure=is_ffhq)

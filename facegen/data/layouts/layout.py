@@ -34,7 +34,7 @@ class Annotations(NamedTuple):
     problems: list[Problem]
 
 
-def stem(name: str) -> str | None:
+def stem(name: str) -> str:
     """The name of an image without its suffix: the id where a layout knows nothing better."""
     return os.path.splitext(name)[0]
 
@@ -58,7 +58,8 @@ def shipped_labels(place: Place, names: Sequence[str], dataset_json: bytes | Non
 class Layout:
     """One published dataset.
 
-    locate: the place of the faces when a path is (part of) this dataset, else None; a few looks at the disk, no more.
+    locate: the place of the faces when a path can be (part of) this dataset, else None; a few looks at the disk, no
+    more. sure: whether it is this dataset and no other of that form; asked where nobody named the layout.
     face_id: the id that an image's name, relative to the images, stands for; None where the dataset has no such name.
     labels: cheap labels of the images of these names, given the bytes of a `dataset.json` among them, or None.
     annotate: columns for these ids from everything that ships beside the images, read when a table is made; it also
@@ -76,3 +77,4 @@ class Layout:
     annotate: Callable[[Place, Sequence[str]], Annotations] = no_annotations
     inspect: Callable[[Place, Sequence[str]], Iterator[Problem]] = no_findings
     metadata: Callable[[Place], Sequence[Path]] = lambda place: ()
+    sure: Callable[[Path], bool] = lambda path: True

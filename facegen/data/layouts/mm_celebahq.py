@@ -53,7 +53,7 @@ def locate(path: Path) -> Place | None:
     """A folder with images and captions or one of the two lists, or its folder of images."""
     for home in (path, path.parent, path.parent.parent):
         images = _first(home, IMAGES)
-        if images.is_dir() and path in (home, images) and _ships(home):
+        if images.is_dir() and path in (home, images, images.parent) and _ships(home):
             return Place(images, home)
     return None
 
@@ -66,7 +66,7 @@ def face_id(name: str) -> str | None:
 def annotate(place: Place, ids: Sequence[str]) -> Annotations:
     """captions (list of text), mask (CelebAMask ids), sketch and render (paths), split, coefficients, pose, landmarks.
 
-    Of CelebAMask-HQ: attributes [40] of -1 and 1, celeba (index in CelebA) and partition (MaskGAN's).
+    And CelebA's attributes, index and partition, where CelebAMask-HQ's lists are there.
     """
     columns: dict[str, pa.Array] = {}
     problems: list[Problem] = []
@@ -143,7 +143,7 @@ def _unmerged(home: Path, masks: Files) -> list[Problem]:
     """What to do where masks are there, but as CelebAMask-HQ ships them."""
     if masks.paths is not None or not (home / MASK_PARTS).is_dir():
         return []
-    detail = f"one file for each part; make masks of them: facegen.data.mask_parts.merge_folder into {home / MASKS[0]}"
+    detail = f"one file for each part; facegen.data.mask_parts.merge_folder makes masks of them, for {home / MASKS[0]}"
     return [Problem("masks in parts", MASK_PARTS, detail)]
 
 

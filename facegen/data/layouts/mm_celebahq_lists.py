@@ -56,11 +56,11 @@ def _listed(path: Path) -> list[str]:
 
 
 def celeba_columns(home: Path, ids: Sequence[str]) -> Annotations:
-    """CelebA's attributes, index and partition, where CelebAMask-HQ's files lie here."""
+    """celeba_attributes [40] of -1 and 1, celeba (index in CelebA), partition (MaskGAN's), from CelebAMask-HQ's files."""
     columns: dict[str, pa.Array] = {}
     try:
         if path := next((home / name for name in ATTRIBUTES if (home / name).is_file()), None):
-            columns["attributes"] = _attributes(celeba.read_attributes(path), ids)
+            columns["celeba_attributes"] = _attributes(celeba.read_attributes(path), ids)
         if (home / MAPPING).is_file():
             images = celeba.read_mapping(home / MAPPING)
             found = [images.get(int(face)) for face in ids]

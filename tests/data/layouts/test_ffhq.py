@@ -9,8 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from facegen.data import Recipe
 from facegen.data.index import build_index
 from facegen.data.layouts import find
+from facegen.data.lists import excluded
 from facegen.data.sources import open_source
 from facegen.geometry.cameras import theta_phi
 from tests.data.helpers import noise
@@ -153,3 +155,12 @@ def test_foreign_names_are_told(tmp_path: Path) -> None:
     (home / "images1024x1024.zip.part").write_bytes(b"")
     found = _kinds(build_index(home).problems)
     assert found == {("unexpected file", "00000/01000.png"), ("unexpected file", "images1024x1024.zip.part")}
+
+
+def test_lists_of_whole_datasets_serve_parts_of_them(tmp_path: Path) -> None:
+    """A partial download lacks most excluded ids; in a plain folder every id of a list must exist."""
+    root = make_ffhq(tmp_path)
+    kept = Recipe({"root": root, "exclude": "pkg:ffhq_excluded"}, 64).rows["id"].to_pylist()
+    assert kept == [name for name in IDS if name not in excluded("ffhq")] and len(kept) < len(IDS)
+    with pytest.raises(ValueError, match=r"of 900 exclude do not exist"):
+        Recipe({"root": root / "images1024x1024", "layout": "folder", "exclude": "pkg:ffhq_excluded"}, 64)

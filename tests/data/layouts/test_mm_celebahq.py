@@ -47,7 +47,7 @@ def test_celebamasks_lists(home: Path) -> None:
     add_celebamask_lists(home)
     assert findings(MM_CELEBAHQ, home) == []
     columns, _ = MM_CELEBAHQ.annotate(place_of(MM_CELEBAHQ, home), [*IDS, "5"])
-    assert columns["attributes"].to_pylist() == [*map(attributes_of, NUMBERS), None]
+    assert columns["celeba_attributes"].to_pylist() == [*map(attributes_of, NUMBERS), None]
     assert columns["celeba"].to_pylist() == [119613, 162770, 162771, 182637, 182638, 202598, None]
     assert columns["partition"].to_pylist() == ["train", "train", "val", "val", "test", "test", None]
 
@@ -63,7 +63,7 @@ def test_other_names_of_folders_and_files(home: Path) -> None:
         (home / "masks" / f"{name}.png").rename(home / "masks" / f"{int(name):05d}.png")
     place = place_of(MM_CELEBAHQ, home)
     assert place.images == home / "image/images" and findings(MM_CELEBAHQ, home) == []
-    assert MM_CELEBAHQ.locate(place.images) == place
+    assert MM_CELEBAHQ.locate(place.images) == place == MM_CELEBAHQ.locate(home / "image")
     columns, _ = MM_CELEBAHQ.annotate(place, IDS[:1])
     assert [columns[name][0].as_py() for name in ("mask", "sketch")] == [
         "../../masks/00000.png", "../../celeba_sketch/0_edges.jpg",
