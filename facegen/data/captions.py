@@ -38,7 +38,7 @@ CAPTIONS_PER_IMAGE = 10
 
 
 class Traits(NamedTuple):
-    """The attributes of a face that a caption can speak of, in their order in the grammar; None are known of others."""
+    """What a caption can say of a face: the words for it, and what it is, has and wears, in the grammar's order."""
 
     subjects: tuple[str, ...]
     is_: list[str]

@@ -28,9 +28,12 @@ def split_words(caption: str) -> list[str]:
 
 
 def caption_words(text: str) -> list[list[str]]:
-    """Words of the first ten captions of a file with one in a line; lines without a word do not count."""
-    lines = [split_words(line) for line in text.split("\n") if _WORD.search(line.replace("\ufffd\ufffd", " ").lower())]
-    return lines[:CAPTIONS_PER_IMAGE]
+    """Words of the first ten captions of a file with one in a line.
+
+    Lines without a word do not count; one whose words all vanish, because they are not ASCII, does.
+    """
+    captions = [line for line in text.split("\n") if _WORD.search(line.replace("\ufffd\ufffd", " "))]
+    return [split_words(line) for line in captions[:CAPTIONS_PER_IMAGE]]
 
 
 def vocabulary(captions: Iterable[Sequence[str]]) -> dict[str, int]:
