@@ -5,8 +5,11 @@ from pathlib import Path
 from facegen.data.layouts.celebahq import CELEBAHQ
 from facegen.data.layouts.ffhq import FFHQ
 from facegen.data.layouts.ffhq_eg3d import FFHQ_EG3D
+from facegen.data.layouts.ffhq_uv import FFHQ_UV
 from facegen.data.layouts.layout import Annotations, Layout, Place, Terms
 from facegen.data.layouts.lpff import LPFF_EG3D, LPFF_STYLEGAN
+from facegen.data.layouts.mm_celebahq import MM_CELEBAHQ
+from facegen.data.layouts.sfhq import SFHQ
 
 __all__ = ["FOLDER", "LAYOUTS", "Annotations", "Layout", "Place", "Terms", "expected", "find"]
 
@@ -18,7 +21,16 @@ def anywhere(path: Path) -> Place:
 
 # Any folder or uncompressed zip of images, with NVIDIA's dataset.json where there is one.
 FOLDER = Layout("folder", None, anywhere)
-LAYOUTS: tuple[Layout, ...] = (FFHQ, FFHQ_EG3D, CELEBAHQ, LPFF_EG3D, LPFF_STYLEGAN)
+LAYOUTS: tuple[Layout, ...] = (
+    FFHQ,
+    FFHQ_EG3D,
+    CELEBAHQ,
+    LPFF_EG3D,
+    LPFF_STYLEGAN,
+    SFHQ,
+    FFHQ_UV,
+    MM_CELEBAHQ,
+)
 
 
 def expected(name: str | None) -> str:
