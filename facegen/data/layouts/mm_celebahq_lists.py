@@ -56,7 +56,7 @@ def _listed(path: Path) -> list[str]:
 
 
 def celeba_columns(home: Path, ids: Sequence[str]) -> Annotations:
-    """celeba_attributes [40] of -1 and 1, celeba (index in CelebA), partition (MaskGAN's), from CelebAMask-HQ's files."""
+    """celeba_attributes [40] of -1 and 1, celeba (index in CelebA) and partition (MaskGAN's), from its lists."""
     columns: dict[str, pa.Array] = {}
     try:
         if path := next((home / name for name in ATTRIBUTES if (home / name).is_file()), None):
