@@ -1,0 +1,95 @@
+"""Every published dataset from its folder to a training step, through the command line, on a sample of its layout."""
+
+from pathlib import Path
+
+import pytest
+
+from facegen.cli import compose
+from facegen.cli.commands import commands
+from tests.cli.conftest import Facegen
+from tests.data.samples.celebahq import make_celebahq
+from tests.data.samples.ffhq import make_ffhq, make_ffhq_eg3d
+from tests.data.samples.ffhq_uv import make_ffhq_uv
+from tests.data.samples.lpff import make_lpff
+from tests.data.samples.mm_celebahq import make_mm_celebahq
+from tests.data.samples.sfhq import make_sfhq
+from tests.models.tiny import overrides
+
+OWN = ("folder", "zip", "faces", "synthetic", "curated")  # not of a published dataset
+RECIPES = sorted(path.stem for path in (Path(__file__).parents[2] / "configs/data").glob("*.yaml"))
+ROOTS = {  # what is indexed for a dataset, below its folder
+    "ffhq": [("", "ffhq")],
+    "ffhq_eg3d": [("", "ffhq_eg3d")],
+    "celebahq": [("", "celebahq")],
+    "lpff": [("", "lpff_eg3d"), ("", "lpff_stylegan")],
+    "sfhq": [(f"SFHQ_part{part}", "sfhq") for part in (1, 2, 3, 4)],
+    "ffhq_uv": [("", "ffhq_uv")],
+    "mm_celebahq": [("", "mm_celebahq")],
+}
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("datasets")
+    parts = [make_sfhq(root / "sfhq", part=part) for part in (1, 2, 3, 4)]
+    return {
+        "ffhq": make_ffhq(root / "a"),
+        "ffhq_eg3d": make_ffhq_eg3d(root / "b"),
+        "celebahq": make_celebahq(root / "c"),
+        "lpff": make_lpff(root / "d"),
+        "sfhq": parts[0].parent,
+        "ffhq_uv": make_ffhq_uv(root / "e"),
+        "mm_celebahq": make_mm_celebahq(root / "f"),
+    }
+
+
+def places(datasets: dict[str, Path]) -> list[str]:
+    return [f"datasets.{name}={path}" for name, path in datasets.items()]
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_index_and_validate(name: str, datasets: dict[str, Path], facegen: Facegen, tmp_path: Path) -> None:
+    """A sample as published is indexed without a complaint, twice, and found clean."""
+    for folder, layout in ROOTS[name]:
+        words = (f"root={datasets[name] / folder}", f"layout={layout}")
+        status, out, err = facegen("data", "index", *words)
+        assert status == 0 and f": {layout}, " in out and "problem" not in out, out + err
+        assert "https://" in err and err.count("\n") == 1  # its terms, once
+        status, out, _ = facegen("data", "index", *words)
+        assert status == 0 and "nothing had changed" in out
+        status, out, err = facegen("data", "validate", *words, f"out={tmp_path / 'report.json'}", "workers=0")
+        assert status == 0, out + err
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in OWN])
+def test_statistics_and_a_training_step(
+    name: str, datasets: dict[str, Path], facegen: Facegen, tmp_path: Path
+) -> None:
+    status, out, err = facegen("data", "stats", f"data={name}", *places(datasets), f"out={tmp_path / 'stats'}")
+    assert status == 0 and (tmp_path / "stats" / "index.html").is_file(), out + err
+    words = [word for word in overrides(tmp_path, tmp_path / "runs") if not word.startswith(("data", "total_kimg"))]
+    words += [f"data={name}", "total_kimg=0.004", *places(datasets)]
+    status, out, err = facegen("train", *words)
+    assert status == 0, out + err
+    assert list((tmp_path / "runs").glob("*/checkpoints/*.ckpt"))
+
+
+def test_eg3d_trains_on_lpff_and_ffhq(datasets: dict[str, Path], facegen: Facegen, tmp_path: Path) -> None:
+    words = [w for w in overrides(tmp_path, tmp_path / "runs", kind="eg3d") if not w.startswith(("data", "total"))]
+    words += ["data=lpff_ffhq_rebalanced", "total_kimg=0.004", *places(datasets)]
+    status, out, err = facegen("train", *words)
+    assert status == 0, out + err
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in OWN])
+def test_missing_datasets_are_named_in_one_line(name: str, facegen: Facegen, tmp_path: Path) -> None:
+    status, _, err = facegen("train", f"data={name}", f"datasets.root={tmp_path}")
+    assert status == 2 and err.count("\n") == 1
+    assert f"{tmp_path}/" in err and "does not exist; expected the files of" in err and "FACEGEN_DATASETS" in err
+
+
+def test_several_recipes_are_one(datasets: dict[str, Path]) -> None:
+    words = ["data=[ffhq_cleaned,celebahq_cleaned,sfhq_part3]", *places(datasets)]
+    settings = compose.checked(commands()["train"], words)
+    assert set(settings.data.sources) == {"ffhq", "celebahq", "sfhq_part3"}
+    assert settings.data.sources.ffhq.exclude == "pkg:ffhq_excluded"
