@@ -25,7 +25,7 @@ def load_pickle(path: Path) -> Any:
         raise ValueError(f"{path}: {size} bytes, expected a pickle of at most {MAX_BYTES}")
     try:
         with path.open("rb") as stream:
-            return _plain(read(stream, _ARRAY_RULES))
+            return _plain(read(stream, _ARRAY_RULES), {})
     except ValueError as error:
         raise ValueError(f"{path}: {error}; expected a pickle of arrays, numbers and text") from error
 
@@ -113,16 +113,22 @@ _ARRAY_RULES = Rules(
 )
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """The same with arrays in the place of their descriptions."""
+def _plain(value: Any, made: dict[int, Any], depth: int = 0) -> Any:
+    """The same with arrays in the place of their descriptions; what is named many times is made once."""
     if depth > _MAX_DEPTH:
         raise ValueError(f"containers are nested more than {_MAX_DEPTH} deep")
-    if isinstance(value, dict):
-        return {key: _plain(entry, depth + 1) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(entry, depth + 1) for entry in value)
+    if isinstance(value, dict | list | tuple):
+        if id(value) not in made:
+            made[id(value)] = _container(value, made, depth + 1)
+        return made[id(value)]
     if isinstance(value, _Array) and value.array is not None:
         return value.array
     if isinstance(value, _Array | _DataType | Global):
         raise ValueError("something is described that is not data")
     return value
+
+
+def _container(value: dict | list | tuple, made: dict[int, Any], depth: int) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry, made, depth) for key, entry in value.items()}
+    return type(value)(_plain(entry, made, depth) for entry in value)

@@ -32,6 +32,14 @@ def test_lists_of_names(tmp_path: Path) -> None:
     assert load_pickle(_written(tmp_path / "filenames.pickle", names, 2)) == names
 
 
+def test_what_is_named_many_times_is_made_once(tmp_path: Path) -> None:
+    value: list = ["end"]
+    for _ in range(12):
+        value = [value] * 1000
+    found = load_pickle(_written(tmp_path / "x.pickle", value, 4))
+    assert len(found) == 1000 and found[0] is found[999]
+
+
 class _Hostile:
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = function, arguments

@@ -80,7 +80,7 @@ def _meta(path: Path, ids: Sequence[str]) -> tuple[dict[str, pa.Array], list[Pro
     problems += unmatched(META, list(content), ids)
     entries = []
     for name in ids:
-        entry, reason = _entry(content.get(name))
+        entry, reason = _entry(content[name]) if name in content else ({}, "")
         entries.append(entry)
         if reason:
             problems.append(Problem("malformed entry", f"{META}:{name}", reason))
@@ -90,8 +90,6 @@ def _meta(path: Path, ids: Sequence[str]) -> tuple[dict[str, pa.Array], list[Pro
 
 def _entry(entry: Any) -> tuple[dict[str, Any], str]:
     """{"Age": 16.0, "Beard": 0.0, "Gender": 0, "Index-in-FFHQ": 11780 or null} as our values, or what is wrong."""
-    if entry is None:
-        return {}, ""
     match entry:
         case {"Age": int() | float() as age, "Beard": int() | float() as beard, "Gender": 0 | 1 as gender}:
             index = entry.get("Index-in-FFHQ")

@@ -95,7 +95,7 @@ def read_captions(path: Path) -> list[str]:
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path.stat().st_size} bytes, expected {CAPTIONS_PER_IMAGE} lines of text")
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").split("\n")]
     except UnicodeDecodeError as error:
         raise ValueError(f"not text in UTF-8 (byte {error.start}); download it again") from error
     if not (captions := [line for line in lines if line]):

@@ -123,6 +123,10 @@ LATENT = "face-latents/000/000001/000001_front_latent.pt"
         "gender in words": Damage(
             _entry(Gender="male"), "malformed entry", "meta-info.json:000001", "Gender (0 or 1)"
         ),
+        "empty entry": Damage(
+            _edit(lambda content: content.update({"000001": None})),
+            "malformed entry", "meta-info.json:000001", "got None",
+        ),
         "no age": Damage(_entry(Age=None), "malformed entry", "meta-info.json:000001", "expected Age"),
         "index beyond FFHQ": Damage(
             _entry(**{"Index-in-FFHQ": 70000}), "malformed entry", "meta-info.json:000001", "or null, got 70000"

@@ -43,6 +43,14 @@ def test_everything_that_ships_becomes_a_column(home: Path) -> None:
         assert [value is None for value in columns[name].to_pylist()] == excluded
 
 
+def test_captions_are_lines_of_files_from_any_system(home: Path) -> None:
+    lines = [f"caption\u2028{number}" for number in range(10)]
+    (home / "text/2.txt").write_bytes("\r\n".join([lines[0], "", *lines[1:], ""]).encode())
+    columns, problems = MM_CELEBAHQ.annotate(place_of(MM_CELEBAHQ, home), IDS)
+    assert not problems and columns["captions"][IDS.index("2")].as_py() == lines
+    assert findings(MM_CELEBAHQ, home) == []
+
+
 def test_celebamasks_lists(home: Path) -> None:
     add_celebamask_lists(home)
     assert findings(MM_CELEBAHQ, home) == []
