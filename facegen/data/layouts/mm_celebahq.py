@@ -35,15 +35,9 @@ TERMS = Terms(
 )
 _SHIPPED = (
     *(name for names in (IMAGES, MASKS, SKETCHES, CAPTIONS, tuple(lists.SPLITS)) for name in names),
-    *(
-        *lists.ATTRIBUTES,
-        lists.MAPPING,
-        "CelebAMask-HQ-*",
-        "captions.pickle",
-        "class_info.pickle",
-        "rmebg*",
-        "inverted_code",
-    ),
+    *("CelebAMask-HQ-*", "captions.pickle", "class_info.pickle", "rmebg*", "inverted_code"),
+    *lists.ATTRIBUTES,
+    lists.MAPPING,
     *deep3d_files.FOLDERS,
 )
 _MOST_BYTES = 1 << 16  # of a file of captions: published ones have two thousand

@@ -6,8 +6,10 @@ of the same name. Landmarks are 110 points (x, y) in pixels of the 1024 image: t
 the other 42 is documented nowhere. They and the segmentations were found at 256 pixels and scaled up.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,6 +53,7 @@ TERMS = Terms(
     "MIT; synthetic faces, made with the help of other datasets and generators (see its README)",
     "https://github.com/SelfishGene/SFHQ-dataset",
 )
+_LOOKED_AT = 20  # names in a folder
 _SHIPPED = (IMAGES, LANDMARKS, SEGMENTATIONS, PRETRAINED, "*sample (* images)", sfhq_t2i.TABLE)
 
 
@@ -126,7 +129,10 @@ def metadata(place: Place) -> list[Path]:
 def _ships(home: Path) -> bool:
     if (home / sfhq_t2i.TABLE).is_file() or any((home / name).is_dir() for name in (SEGMENTATIONS, PRETRAINED)):
         return True
-    return next((home / LANDMARKS).glob("*.npz"), None) is not None
+    if not (home / LANDMARKS).is_dir():
+        return False
+    with os.scandir(home / LANDMARKS) as entries:
+        return any(entry.name.endswith(".npz") for entry in islice(entries, _LOOKED_AT))
 
 
 def _named(suffix: str) -> Callable[[str], str | None]:
