@@ -80,11 +80,17 @@ class Output:
             self._tidy((".tar", ".json"))
             os.rename(self.partial, self.path)
             return
-        for name in (self.names, self.shard(0), self.manifest):
+        for name in (self.names, self.shard(0)):
             with contextlib.suppress(FileNotFoundError):  # has its final name already, or there are no repeats
                 os.rename(self.partial / name, self.home / name)
-        self._tidy(())
-        self.partial.rmdir()
+        self._tidy((".json",))
+        os.rename(self.partial / self.manifest, self.home / self.manifest)
+        self.clean()
+
+    def clean(self) -> None:
+        """Remove the folder of a published pack, which is empty; after a kill it may be there."""
+        with contextlib.suppress(OSError):
+            self.partial.rmdir()
 
     def _tidy(self, kept: tuple[str, ...]) -> None:
         for path in self.partial.iterdir():

@@ -81,9 +81,12 @@ class Plan:
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def labels(self) -> bytes:
-        """`dataset.json`: NVIDIA's labels of all images, with the cameras of flipped ones mirrored."""
+        """`dataset.json`: NVIDIA's labels of all images, with the cameras of flipped ones mirrored.
+
+        Beside them stand the ids of the images, which their names do not tell; other tools look at the labels only.
+        """
         labels = [[name, self._label(image)] for image, name in enumerate(self.names)] if self.label_kind else None
-        return json.dumps({"labels": labels}).encode()
+        return json.dumps({"labels": labels, "ids": [self._ids[row] for row in self.rows]}).encode()
 
     def sample(self, image: int) -> bytes:
         """What stands beside an image in a tar file: id, source, whether flipped, how often it is to come, label."""

@@ -46,6 +46,7 @@ def pack(recipe: Recipe, out: str | Path, settings: PackSettings, workers: int =
     output = Output(Path(out).expanduser().absolute(), settings.kind)
     plan = Plan(recipe, settings)
     if manifest := output.finished(plan.fingerprint):
+        output.clean()
         return Packed(output.path, manifest, False)
     if not output.is_ready(plan.fingerprint):
         quick_check(recipe)
