@@ -22,9 +22,9 @@ _RULES = (
         "reprojection_error",
         "reprojection error: landmarks {value:.1f} pixels from the head's, expected {limit:g} or less",
     ),
-    ("min_sharpness", "sharpness", "blurry: sharpness {value:.0f}, expected {limit:g} or more"),
     ("min_brightness", "brightness", "too dark: brightness {value:.2f}, expected {limit:g} or more"),
     ("max_brightness", "brightness", "too bright: brightness {value:.2f}, expected {limit:g} or less"),
+    ("min_sharpness", "sharpness", "blurry: sharpness {value:.0f}, expected {limit:g} or more"),
     ("max_clipped", "clipped", "over- or underexposed: {value:.0%} of the face black or white"),
 )
 
@@ -39,7 +39,7 @@ class Limits:
 
     min_score: float | None = 0.0
     min_size: float | None = 200
-    max_reprojection: float | None = 16
+    max_reprojection: float | None = 14
     max_padding: float | None = 0.15
     min_sharpness: float | None = 30
     min_brightness: float | None = 0.12

@@ -1,5 +1,6 @@
 """One picture a face for people: the photograph with box and landmarks, and the crop with what its camera means."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from facegen.geometry.overlay import LANDMARKS, draw_overlay
 PANEL = EG3D_OUTPUT  # both halves are squares of this side
 _BOX, _REASON = (255, 60, 60), (255, 140, 140)
 _JPEG_QUALITY = 88
+_LINE = 60  # characters
 _READS = (
     *("id", *PLACE, "box", "score", "landmarks68", "rejected"),
     *("camera", "camera_distance", "yaw_degrees", "pitch_degrees", "reprojection_error"),
@@ -84,4 +86,5 @@ def _crop_panel(pixels: UInt8[np.ndarray, "h w 3"], row: Row, head: np.ndarray) 
 
 
 def _text(canvas: ImageDraw.ImageDraw, text: str, upper: int, color: Any) -> None:
+    text = "\n".join(textwrap.wrap(text, _LINE))
     canvas.text((6, upper), text, color, ImageFont.load_default(size=16), stroke_width=1, stroke_fill=0)

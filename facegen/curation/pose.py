@@ -21,6 +21,7 @@ _JAW, _STEADY, _MOVING = (0.0, 0.3), (1.0, 1.0), (0.4, 0.4)
 _GROUPS = ((17, _JAW), (10, _MOVING), (9, _STEADY), (12, _STEADY), (7, _STEADY), (5, _MOVING), (8, _MOVING))
 WEIGHTS: Float[np.ndarray, "68 2"] = np.concatenate([np.tile(weight, (count, 1)) for count, weight in _GROUPS])
 _INNER = slice(17, 68)  # without the jaw
+_RIGID = WEIGHTS[:, 0] == _STEADY[0]  # nose, eyes and upper lip
 _ROBUST = 0.02  # of the image's width: residuals beyond it count linearly (Huber 1964)
 _STEPS, _ENOUGH, _TINY = 40, 1e-9, 1e-12
 _INTRINSICS = np.array([[FOCAL, 0, 0.5], [0, FOCAL, 0.5], [0, 0, 1]])
@@ -32,8 +33,8 @@ class Pose(NamedTuple):
     """A camera label on EG3D's sphere and how well it was found.
 
     `distance` is how far from the origin the camera was before it was put on the sphere (Deep3DFaceRecon finds about
-    2.83 for EG3D's crops); `error` the mean distance in pixels of the 512 crop between the landmarks, without the jaw,
-    and the head's points there.
+    2.83 for EG3D's crops); `error` the mean distance in pixels of the 512 crop between the landmarks of nose, eyes and
+    upper lip and the head's points there: an open mouth is no error.
     """
 
     label: Float[np.ndarray, "25"]
@@ -54,7 +55,7 @@ def solve_pose(landmarks: Float[np.ndarray, "68 2"], head: HeadPoints) -> Pose:
     rotation, translation = cv2.Rodrigues(motion[:3])[0], motion[3:]
     if not np.isfinite(motion).all() or (world @ rotation.T + translation)[:, 2].min() <= 0:
         raise ValueError("no camera in front of the face sees these landmarks")
-    distances = np.linalg.norm(_residuals(motion, image, world)[0][_INNER], axis=1)
+    distances = np.linalg.norm(_residuals(motion, image, world)[0][_RIGID], axis=1)
     cam2world = rigid(torch.from_numpy(rotation.T.copy())[None], torch.from_numpy(-rotation.T @ translation)[None])
     row = label(onto_sphere(cam2world), pinhole_intrinsics(dtype=torch.float64))[0].numpy()
     error = float(distances.mean() * EG3D_OUTPUT)
