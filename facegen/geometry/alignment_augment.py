@@ -96,4 +96,4 @@ def augment_crop(
 def _warped(picture: np.ndarray, affine: Affine) -> np.ndarray:
     source = Image.fromarray(picture)
     inverse = np.linalg.inv(affine)[:2].flatten().tolist()
-    return np.asarray(source.transform(source.size, Image.Transform.AFFINE, inverse, Image.Resampling.BICUBIC))
+    return np.array(source.transform(source.size, Image.Transform.AFFINE, inverse, Image.Resampling.BICUBIC))

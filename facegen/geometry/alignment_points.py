@@ -71,7 +71,7 @@ def check_landmarks(
     """Landmarks (pixels, y down) as float64, if a face of an image of `size` (width, height) can have them.
 
     Raises ValueError where there are not `counts` of them, where one is not finite or lies more than an image's longer
-    side outside, and where both eyes are one point.
+    side outside, where all lie outside, and where both eyes are one point.
     """
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape not in [(count, 2) for count in counts]:
@@ -84,6 +84,8 @@ def check_landmarks(
         at = _first(outside)
         got = f"point {at} at ({points[at, 0]:.0f}, {points[at, 1]:.0f})"
         raise ValueError(f"landmarks: {got} lies far outside the {size[0]} x {size[1]} image; are they of this image?")
+    if (points.max(axis=0) < 0).any() or (points.min(axis=0) > size).any():
+        raise ValueError(f"landmarks: the face lies outside the {size[0]} x {size[1]} image; are they of this image?")
     eyes = five_points(points)[:2]
     if np.hypot(*(eyes[1] - eyes[0])) <= _CLOSEST_EYES * np.ptp(points, axis=0).max():
         raise ValueError(f"landmarks: both eyes at ({eyes[0, 0]:.1f}, {eyes[0, 1]:.1f}); detect the face again")

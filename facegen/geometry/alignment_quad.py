@@ -19,6 +19,7 @@ from facegen.geometry.alignment_points import (
 )
 
 QuadVariant = Literal["ffhq", "lpff_stylegan", "eg3d_realign", "lpff_realign"]
+_SMALLEST = 4.0  # pixels of the quad's side: less shows no face
 Box = tuple[int, int, int, int]
 Picture = UInt8[np.ndarray, "height width 3"]
 Quad = Float[np.ndarray, "4 2"]
@@ -107,7 +108,8 @@ def quad_frame(
         raise ValueError("landmarks: eyes and mouth define no direction; detect the face again")
     x = x / length * max(np.hypot(*across) * 2.0, np.hypot(*down) * 1.8) * _rules(variant).enlarged
     y, centre = np.array([-x[1], x[0]]), eyes + down * 0.1
-    quad_size = float(np.hypot(*x) * 2)
+    if (quad_size := float(np.hypot(*x) * 2)) < _SMALLEST:
+        raise ValueError(f"landmarks: a face of {quad_size:.2g} pixels is too small; detect it again")
     quad = np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
     return QuadFrame(quad, quad_size, max(int(quad_size / output_size * 0.5), 1), output_size)
 
@@ -166,11 +168,11 @@ def _along_axes(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _surroundings(quad: Quad, border: int, size: tuple[int, int]) -> Box:
-    """Bounding box of the quad with a border, as far as the photograph reaches; ValueError where it does not."""
+    """Bounding box of the quad with a border, as far as the photograph reaches."""
     left, upper = np.maximum(np.floor(quad.min(axis=0)).astype(int) - border, 0).tolist()
     right, lower = np.minimum(np.ceil(quad.max(axis=0)).astype(int) + border, size).tolist()
     if left >= right or upper >= lower:
-        raise ValueError("landmarks: the face lies outside the image; are they of this image?")
+        raise ValueError("landmarks: the crop lies outside the image; are they of this image?")
     return left, upper, right, lower
 
 
@@ -187,4 +189,4 @@ def _sampled(picture: Image.Image, quad: Quad, transform_size: int, output_size:
     sampled = picture.transform(size, Image.Transform.QUAD, corners, Image.Resampling.BILINEAR)
     if output_size < transform_size:
         sampled = sampled.resize((output_size, output_size), Image.Resampling.LANCZOS)
-    return np.asarray(sampled)
+    return np.array(sampled)  # a copy, for Pillow's own memory is read-only

@@ -143,4 +143,4 @@ def eg3d_crop(
     centre = resized_window(image, frame.resized, (left, upper, left + EG3D_CENTRE, upper + EG3D_CENTRE))
     resized = Image.fromarray(centre).resize((EG3D_OUTPUT, EG3D_OUTPUT), resample=Image.Resampling.LANCZOS)
     points = (frame.to_crop(np.asarray(landmarks, np.float64)) - _EG3D_OFFSET) * (EG3D_OUTPUT / EG3D_CENTRE)
-    return EG3DCrop(np.asarray(resized), points, frame)
+    return EG3DCrop(np.array(resized), points, frame)

@@ -107,6 +107,7 @@ BAD_LANDMARKS = {
     "nan": (changed(7, np.nan, 3.0), "point 7 is not finite"),
     "infinite": (changed(8, 3.0, np.inf), "point 8 is not finite"),
     "far": (changed(30, 5000.0, 100.0), r"point 30 at \(5000, 100\) lies far outside the 320 x 280 image"),
+    "beside": (face_landmarks(at=(-100.0, 140.0)), "the face lies outside the 320 x 280 image"),
     "eyes": (eyes_in_one_place(), "both eyes at"),
     "one point": (np.full((68, 2), 100.0), "both eyes at"),
 }
