@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import hydra
+import yaml
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -96,14 +98,29 @@ def compose_with_choices(
 ) -> tuple[DictConfig, dict[str, str | None]]:
     """`compose`, and which file each group of configurations comes from."""
     with space(config_dir) as known:
-        choices, values = _split_choices([words.as_text_where_needed(word) for word in overrides], known)
+        second = packages(command.config)
+        typed = [words.as_text_where_needed(word) for word in overrides]
+        choices, values = _split_choices([words.in_package(word, second) for word in typed], known)
         base, _ = composed(command.config, [*known.search, *choices])
         plain: Any = OmegaConf.to_container(base)
         admitted = [words.admit(plain, word, command.name) for word in values]
         cfg, chosen = composed(command.config, [*known.search, *choices, *admitted])
         given: Any = OmegaConf.to_container(cfg)
         schema.check_defaults(plain, given)
-        return cfg, chosen
+        return cfg, chosen | _several(choices)
+
+
+def packages(config: str) -> dict[str, str]:
+    """Groups that a command takes a second time, by what they are called there: {"against": "data@against"}."""
+    text = files("facegen.configs").joinpath(f"{config}.yaml").read_text(encoding="utf-8")
+    every = [entry for entry in yaml.safe_load(text).get("defaults", []) if isinstance(entry, dict)]
+    keys = [key.removeprefix("optional ") for entry in every for key in entry]
+    return {key.partition("@")[2]: key for key in keys if "@" in key}
+
+
+def _several(choices: Sequence[str]) -> dict[str, str | None]:
+    """Choices of several files (`data=[a,b]`), which Hydra does not list."""
+    return {key: value.strip("[]") for _, key, value in map(words.parse, choices) if value and value[0] == "["}
 
 
 def _split_choices(overrides: list[str], known: Space) -> tuple[list[str], list[str]]:
@@ -113,7 +130,7 @@ def _split_choices(overrides: list[str], known: Space) -> tuple[list[str], list[
         sign, key, value = words.parse(word)
         group = key.split("@")[0]
         if group in known.groups and sign != "~" and value is not None and not value.startswith("{"):
-            words.check_choice(group, value, known.groups[group], known.folder)
+            words.check_choice(key, value, known.groups[group], known.folder)
             choices.append(word)
         else:
             values.append(word)
@@ -121,7 +138,10 @@ def _split_choices(overrides: list[str], known: Space) -> tuple[list[str], list[
 
 
 def checked(command: Command, overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
-    """`compose`, then refuse missing mandatory values and everything that the constructors would not take."""
+    """`compose`, then refuse missing mandatory values and everything that the constructors would not take.
+
+    A command whose configuration has the key `chosen` is told there which files were chosen.
+    """
     cfg, chosen = compose_with_choices(command, overrides, config_dir)
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         meaning = comments(command.config, chosen).get(missing[0], "")
@@ -129,6 +149,8 @@ def checked(command: Command, overrides: Sequence[str], config_dir: Path | None 
             f"{missing[0]} is missing: add {missing[0]}=VALUE{f' ({meaning})' if meaning else ''}; "
             f"`facegen {command.name} --help` shows examples"
         )
+    if "chosen" in cfg:
+        cfg["chosen"] = {group.rpartition("@")[2]: name for group, name in chosen.items()}
     schema.check_targets(OmegaConf.to_container(cfg, resolve=True))
     return cfg
 

@@ -19,9 +19,9 @@ def help_text(command: Command, overrides: Sequence[str] = (), config_dir: Path 
     with compose.space(config_dir) as known:
         available = known.groups
     groups = [
-        f"  {group}={'|'.join(available[group])}" + (f"  (now {name})" if name else "")
+        f"  {group.rpartition('@')[2]}={'|'.join(options)}" + (f"  (now {name})" if name else "")
         for group, name in chosen.items()
-        if available.get(group)
+        if (options := available.get(group.partition("@")[0]))
     ]
     notes = comments(command.config, chosen)
     rows = [(key, _shown(value), notes.get(key, "")) for key, value in _leaves(OmegaConf.to_container(cfg))]

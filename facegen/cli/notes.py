@@ -15,7 +15,8 @@ def comments(config: str, chosen: Mapping[str, str | None]) -> dict[str, str]:
     folder = files("facegen.configs")
     found: dict[str, str] = {}
     for group, name in chosen.items():
-        found.update(_file_comments(folder.joinpath(group), str(name), f"{group}."))
+        group, _, package = group.partition("@")
+        found.update(_file_comments(folder.joinpath(group), str(name), f"{package or group}."))
     return found | _comments(folder.joinpath(f"{config}.yaml").read_text(encoding="utf-8"), "")
 
 

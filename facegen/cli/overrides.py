@@ -1,7 +1,7 @@
 """From the words a user types to overrides that Hydra takes: every mistake is answered here, by name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +45,22 @@ def as_text_where_needed(word: str) -> str:
     return f"{sign}{key}={quote(value)}"
 
 
+def in_package(word: str, packages: Mapping[str, str]) -> str:
+    """`against=NAME` as Hydra wants it, `data@against=NAME`, where a command takes a group under a second name."""
+    sign, key, value = parse(word)
+    return word if key not in packages or value is None else f"{sign}{packages[key]}={value}"
+
+
 def check_choice(key: str, value: str, options: Sequence[str], folder: Path | None) -> None:
     """Refuse a choice that a group of configurations does not have, naming those it has."""
-    own = (folder / key).glob("*.yaml") if folder else ()
+    group, _, package = key.partition("@")
+    own = (folder / group).glob("*.yaml") if folder else ()
     available = sorted({*options, *(path.stem for path in own)})
     names = [v.strip() for v in value.strip("[]").split(",")]
     for name in names:
         if name not in available and name != "null" and "/" not in name:
             expected = f"{', '.join(available)}{nearest(name, available)}"
-            raise ValueError(f"{key}={name}: got {name!r}, expected one of: {expected}")
+            raise ValueError(f"{package or group}={name}: got {name!r}, expected one of: {expected}")
 
 
 def admit(base: dict[str, Any], word: str, command: str) -> str:
