@@ -1,0 +1,69 @@
+"""`facegen data stats`: what is in a recipe, as numbers, pictures and one page; two recipes side by side."""
+
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from facegen.cli.stats_tables import Table, glance
+from facegen.cli.terms import announce
+from facegen.data.recipe import Recipe
+
+CONFIG = "data_stats"
+HELP = """\
+What is in a recipe: counts, sizes, poses, expression and light, as a page with plots; two side by side.
+
+Writes index.html, one PNG for each plot, and all numbers as stats.json. Poses are drawn over theta and phi, as in the paper of LPFF, with the density of a training epoch, and over yaw and
+pitch. Everything is said of the whole recipe and of each of its sources. `against` puts a second recipe beside it, on
+the same axes and colours, with the differences.
+
+Sizes of images, expression and light come from the tables that `facegen data index` writes.
+
+Examples:
+  facegen data stats data.root=~/photographs
+  facegen data stats data.root=[ffhq.zip,~/photographs] out=look
+  facegen data stats data=lpff_ffhq against=ffhq_rebalanced datasets.root=/datasets
+  facegen data stats data=ffhq_cleaned against=ffhq
+  facegen data stats data.root=a.zip against=folder against.root=b.zip"""
+_PLAIN = ("folder", "zip", "faces")  # configurations that have no dataset of their own to be called by
+
+
+def run(cfg: DictConfig) -> None:
+    """Write the page, the pictures and the numbers."""
+    if cfg.get("data") is None:
+        raise ValueError("data=null: expected a recipe, such as data=ffhq, or data=folder data.root=FOLDER")
+    keys = [key for key in ("data", "against") if cfg.get(key) is not None]
+    recipes = [instantiate(cfg[key], cache=False, workers=0).recipe for key in keys]
+    announce(terms for recipe in recipes for terms in recipe.terms)
+    titles = _unlike([_title(recipe, cfg.chosen[key]) for key, recipe in zip(keys, recipes, strict=True)])
+    from facegen.cli import stats_report  # matplotlib takes half a second
+    from facegen.cli.stats_kinds import file_name
+
+    folder = Path(str(cfg.out or f"{'+'.join(map(file_name, titles))}-stats")).expanduser()
+    looks = [stats_report.look(recipe, title) for recipe, title in zip(recipes, titles, strict=True)]
+    pictures = stats_report.write(folder, looks)
+    print(text(glance([each.numbers for each in looks])))
+    print(f"{pictures} pictures and stats.json beside the page: {folder / 'index.html'}")
+
+
+def text(table: Table) -> str:
+    """A table for the terminal."""
+    rows = [table.head, *table.rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
+    first, *rest = widths
+    lines = [
+        f"{row[0]:<{first}}" + "".join(f"  {cell:>{w}}" for cell, w in zip(row[1:], rest, strict=True)) for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _title(recipe: Recipe, chosen: str | None) -> str:
+    """The name of the configuration, or of the folders where it is one for any folder."""
+    if chosen is not None and chosen not in _PLAIN:
+        return chosen.replace(",", " + ")
+    return " + ".join(spec.name or source.name for spec, source in zip(recipe.specs, recipe.sources, strict=True))
+
+
+def _unlike(titles: list[str]) -> list[str]:
+    """Titles that differ, so that tables and files can be told apart."""
+    return titles if len(set(titles)) == len(titles) else [f"{title} ({n})" for n, title in enumerate(titles, 1)]
