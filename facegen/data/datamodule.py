@@ -56,6 +56,7 @@ class FaceDataModule(lightning.LightningDataModule):
         upscale: bool = False,
         sources: dict[str, Any] | None = None,
         rebalance: str | dict[str, Any] | None = None,
+        conditions: list[str] | None = None,
         batch_size: int = 32,
         workers: int = 2,
         seed: int = 0,
@@ -69,7 +70,8 @@ class FaceDataModule(lightning.LightningDataModule):
         """
         if (root is None) == (not sources):
             raise ValueError(f"got root={root!r} and sources={sources!r}; expected one of them (data.root=FOLDER)")
-        recipe = Recipe(root or sources, resolution, filter, mirror, labels, crop, convert, upscale, rebalance)
+        images = (resolution, filter, mirror, labels, crop, convert, upscale)
+        recipe = Recipe(root or sources, *images, rebalance, conditions)
         return cls(recipe, batch_size, workers, seed, cache, check)
 
     @property

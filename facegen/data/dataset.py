@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 from facegen.data.batch import FaceBatch
 from facegen.data.cache import PixelCache, wants_cache
+from facegen.data.conditions import Conditions
 from facegen.data.headers import ImageError
 from facegen.data.images import decode, resize
 from facegen.data.reader import ImageReader
@@ -27,6 +28,8 @@ class FaceDataset(Dataset):
         self.labels, self.mirrored_labels = recipe.label_table, recipe.mirrored_label_table
         self.resolution, self.filter, self.crop = recipe.resolution, recipe.filter, recipe.crop
         self.convert, self.upscale = recipe.convert, recipe.upscale
+        flips = bool(recipe.mirrored.any())
+        self.conditions = Conditions(recipe.rows, recipe.conditions, recipe.resolution, flips)
         shape = (3, recipe.resolution, recipe.resolution)
         wanted = wants_cache(cache, recipe.num_faces, recipe.resolution)
         self.cache = PixelCache(recipe.num_faces, shape) if wanted else None
@@ -43,7 +46,8 @@ class FaceDataset(Dataset):
             images[place] = image[:, :, ::-1] if flip else image
         cameras = np.where(flipped[:, None], self.mirrored_labels[rows], self.labels[rows])
         ids = [self.reader.ids[row] for row in rows]
-        return FaceBatch(torch.from_numpy(images), torch.from_numpy(cameras), {}, ids)
+        conditions = self.conditions.batch(rows, flipped)
+        return FaceBatch(torch.from_numpy(images), torch.from_numpy(cameras), conditions, ids)
 
     def pixels(self, row: int) -> np.ndarray:
         """Image of a row, uint8 (3, resolution, resolution), from the cache or decoded. Raises ImageError."""

@@ -38,7 +38,8 @@ class Recipe:
     labels: requires a label for every face. crop: `center` for images that are not square. convert: makes RGB of
     grey, alpha, 16-bit and CMYK images instead of refusing them. upscale: allows images smaller than `resolution`.
     rebalance: a rule for how often each face comes, by its pose (see `facegen.data.balance`).
-    columns: vectors of the sources' tables to have in `rows`.
+    conditions: columns of the sources' tables that come with every image (see `facegen.data.conditions`).
+    columns: further vectors of those tables to have in `rows`.
 
     `repeats` counts how often each row comes in an epoch; `weights`, under a rule of weights, how often relative to the
     others. `mirrored` says which rows come flipped as well.
@@ -56,14 +57,16 @@ class Recipe:
         convert: bool = False,
         upscale: bool = False,
         rebalance: Any = None,
+        conditions: Sequence[str] | None = None,
         columns: Sequence[str] = (),
     ) -> None:
         check_transform(filter, crop)
         self.filter, self.mirror, self.labels = filter, bool(mirror), bool(labels)
         self.crop, self.convert, self.upscale = crop, bool(convert), bool(upscale)
-        self.rebalance = parse_rebalance(rebalance)
+        self.rebalance, self.conditions = parse_rebalance(rebalance), tuple(conditions or ())
         self.specs = parse_sources(sources)
-        self.sources: list[Source] = [open_source(spec.root, spec.layout, columns=columns) for spec in self.specs]
+        wanted = (*self.conditions, *columns)
+        self.sources: list[Source] = [open_source(spec.root, spec.layout, columns=wanted) for spec in self.specs]
         chosen = [select(source, spec) for source, spec in zip(self.sources, self.specs, strict=True)]
         if self.labels:
             for source, rows in zip(self.sources, chosen, strict=True):

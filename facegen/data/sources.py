@@ -1,5 +1,6 @@
 """Sources: a folder, zip or dataset of images, read in place, as one table with a row for each face."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from facegen.data.labels import LABELS_FILE, Labels
 from facegen.data.layouts import FOLDER, Layout, Place, expected, find
 from facegen.data.listing import CODECS, Entry, codec, list_folder, list_zip
 from facegen.data.problems import Problem
-from facegen.data.stamps import INDEX_COLUMNS, differences, metadata_stamp, stored_stamp
+from facegen.data.stamps import INDEX_COLUMNS, PATH_COLUMNS, differences, metadata_stamp, stored_stamp
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,12 @@ def _indexed(listed: Listed, rows: pa.Table, columns: Sequence[str]) -> pa.Table
     if reasons:
         detail = f"{', '.join(reasons)} since the last facegen data index root={path}"
         return Problem("index out of date", place.name, detail)
-    base = path if path.is_dir() else path.parent
-    uris = pa.array([str(base / uri) for uri in stored["uri"].to_pylist()], pa.string())
-    return stored.set_column(stored.column_names.index("uri"), "uri", uris)
+    base = str(path if path.is_dir() else path.parent)
+    for place, name in enumerate(stored.column_names):
+        if name == "uri" or name in PATH_COLUMNS:
+            files = [file if file is None else os.path.join(base, file) for file in stored[name].to_pylist()]
+            stored = stored.set_column(place, name, pa.array(files, pa.string()))
+    return stored
 
 
 def _rows(listed: Listed) -> pa.Table:

@@ -23,6 +23,8 @@ INDEX_COLUMNS = {
     "orientation": pa.int8(),
 }
 LABEL_COLUMNS = ("camera", "label")
+# Files that belong to a face; like `uri` relative to the folder of the table.
+PATH_COLUMNS = ("mask", "segmentation", "parts", "sketch", "render", "latent")
 _STAMP, _SHIPPED, _WHOLE = b"facegen_labels_sha256", b"facegen_shipped", b"facegen_whole"
 
 

@@ -72,7 +72,7 @@ def test_masks_and_manifest_name_the_parts(made: Path) -> None:
     names = json.loads((made / "manifest.json").read_text())
     assert names["mask_parts"] == list(PARTS) and names["complete"] is True
     assert len(names["coefficients"]["identity"]) == len(columns(made)["coefficients_identity"][0])
-    for number, mask in enumerate(columns(made)["mask"]):
+    for number, mask in enumerate(columns(made)["parts"]):
         pixels = np.asarray(Image.open(made / mask))
         assert pixels.shape == (64, 64) and pixels.max() < len(PARTS)
         share = (pixels == PARTS.index("skin")).mean()

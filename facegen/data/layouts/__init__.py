@@ -5,7 +5,7 @@ from pathlib import Path
 from facegen.data.layouts.celebahq import CELEBAHQ
 from facegen.data.layouts.ffhq import FFHQ
 from facegen.data.layouts.ffhq_eg3d import FFHQ_EG3D
-from facegen.data.layouts.ffhq_uv import FFHQ_UV
+from facegen.data.layouts.ffhq_uv import FFHQ_UV, FFHQ_UV_INTERPOLATE
 from facegen.data.layouts.layout import Annotations, Layout, Place, Terms
 from facegen.data.layouts.lpff import LPFF_EG3D, LPFF_STYLEGAN
 from facegen.data.layouts.mm_celebahq import MM_CELEBAHQ
@@ -29,6 +29,7 @@ LAYOUTS: tuple[Layout, ...] = (
     LPFF_STYLEGAN,
     SFHQ,
     FFHQ_UV,
+    FFHQ_UV_INTERPOLATE,
     MM_CELEBAHQ,
 )
 

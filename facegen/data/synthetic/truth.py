@@ -43,5 +43,5 @@ def _vectors(values: NDArray[np.float32]) -> pa.Array:
 def _columns(names: list[str], numbers: dict[str, NDArray[np.float32]]) -> pa.Table:
     """Columns of the table beyond those of every source; landmarks are 68 pairs (x, y) in pixels."""
     masks = [f".masks/{name.removeprefix('images/')}.png" for name in names]
-    columns = {"id": pa.array(names), "mask": pa.array(masks), "landmarks": _vectors(numbers["landmarks"])}
+    columns = {"id": pa.array(names), "parts": pa.array(masks), "landmarks": _vectors(numbers["landmarks"])}
     return pa.table(columns | {f"coefficients_{name}": _vectors(numbers[name]) for name in COEFFICIENTS})
