@@ -86,7 +86,8 @@ def list_zip(path: Path, labels_file: str) -> Listing:
             f"read in place, so unpack it and zip it again without compression: zip -0 -r {path.name} FOLDER"
         )
     with path.open("rb") as file:
-        entries = [_entry(path, file.fileno(), info) for info in images]
+        status = os.fstat(file.fileno())
+        entries = [_entry(path, file.fileno(), status, info) for info in images]
     ignored = sum(info.filename != labels_file for info in infos) - len(images)
     return Listing(sorted(entries), ignored, labels)
 
@@ -109,13 +110,13 @@ def _check_name(path: Path, name: str) -> None:
         )
 
 
-def _entry(path: Path, file: int, info: zipfile.ZipInfo) -> Entry:
+def _entry(path: Path, file: int, status: os.stat_result, info: zipfile.ZipInfo) -> Entry:
     """The local header's lengths decide: its extra field may differ from the central directory's."""
     header = os.pread(file, LOCAL_HEADER.size, info.header_offset)
     if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
         raise ValueError(f"{path} is damaged: no file header at byte {info.header_offset} for {info.filename}")
     _, name_length, extra_length = LOCAL_HEADER.unpack(header)
     offset = info.header_offset + LOCAL_HEADER.size + name_length + extra_length
-    if offset + info.file_size > os.fstat(file).st_size:
+    if offset + info.file_size > status.st_size:
         raise ValueError(f"{path} is truncated: {info.filename} ends after the end of the file; copy it again")
-    return Entry(info.filename, str(path), offset, info.file_size, os.fstat(file).st_mtime_ns)
+    return Entry(info.filename, str(path), offset, info.file_size, status.st_mtime_ns)
