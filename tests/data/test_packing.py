@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import tarfile
@@ -25,6 +26,7 @@ from facegen.data.dataset import FaceDataset
 from facegen.data.headers import ImageError
 from facegen.data.packing import PackSettings, pack
 from facegen.data.packing.archives import Archive, checked_sha256
+from facegen.data.packing.encoding import encode_from
 from facegen.data.packing.journal import Journal
 from facegen.data.packing.plan import Plan
 from facegen.data.validate import validate
@@ -196,11 +198,20 @@ def test_bytes_depend_on_the_recipe_alone(labelled: Path, tmp_path: Path, settin
     assert str(tmp_path).encode() not in b"".join(one.values())
 
 
-def test_processes_change_nothing(crowd: Path, tmp_path: Path) -> None:
-    recipe = Recipe(crowd, mirror=True)  # enough images that processes are used
-    for name, workers in (("none", 0), ("two", 2)):
-        pack(recipe, tmp_path / name / "faces.zip", ZIP, workers)
-    assert contents(tmp_path / "none") == contents(tmp_path / "two")
+def test_processes_change_nothing(crowd: Path) -> None:
+    plan = Plan(Recipe(crowd, mirror=True), ZIP)
+    alone = [image for stretch in encode_from(plan, 70, workers=0) for image in stretch]
+    helped = [image for stretch in encode_from(plan, 70, workers=2, worth_seconds=0) for image in stretch]
+    assert alone == helped and len(alone) == 230
+
+
+def test_a_damaged_image_in_a_process(crowd: Path, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(crowd, root)
+    (root / "120.png").write_bytes((root / "120.png").read_bytes()[:-20] + bytes(20))
+    stretches = encode_from(Plan(Recipe(root), ZIP), 0, workers=1, worth_seconds=0)
+    with pytest.raises(ImageError, match=r"120\.png: .*PNG"):
+        list(stretches)
 
 
 def killed(

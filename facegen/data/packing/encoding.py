@@ -2,6 +2,7 @@
 
 import copy
 import io
+import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
@@ -19,7 +20,7 @@ from facegen.data.inspection import png_damage
 from facegen.data.packing.plan import Plan
 from facegen.data.processes import spawn_pool
 
-WORTH_PROCESSES = 256  # images; for fewer, starting processes takes longer than the work
+WORTH_SECONDS = 10  # of work that is left; below, starting processes (which import torch) takes longer
 STRETCH_BYTES, STRETCH_IMAGES = 32 << 20, 64  # what a process hands over at a time, and what a kill can cost
 
 
@@ -55,12 +56,25 @@ def encode(stretch: Stretch) -> list[Encoded]:
     return found
 
 
-def encode_from(plan: Plan, first: int, workers: int) -> Generator[list[Encoded]]:
-    """Stretches of a plan from an image on, in order, made by `workers` processes (0: this one) ahead of their use."""
+def encode_from(plan: Plan, first: int, workers: int, worth_seconds: float = WORTH_SECONDS) -> Generator[list[Encoded]]:
+    """Stretches of a plan from an image on, in order.
+
+    `workers` processes take over, ahead of their use, once the rest would keep this one busy for `worth_seconds`; with
+    0 they never do.
+    """
     stretches = _stretches(plan, first)
-    if workers < 1 or len(plan) - first < WORTH_PROCESSES:
-        yield from map(encode, stretches)
-        return
+    left, spent = len(plan) - first, 0.0
+    while left and not (workers and spent * left > worth_seconds * (len(plan) - first - left)):
+        started = time.perf_counter()
+        done = encode(next(stretches))
+        spent += time.perf_counter() - started
+        left -= len(done)
+        yield done
+    if left:
+        yield from _in_processes(stretches, workers)
+
+
+def _in_processes(stretches: Iterator[Stretch], workers: int) -> Generator[list[Encoded]]:
     ahead: deque[Future[list[Encoded]]] = deque()
     try:
         with spawn_pool(workers) as pool:
