@@ -29,7 +29,7 @@ The photographs are not touched. Cameras are solved from landmarks and one head 
 Examples:
   facegen data curate root=~/photographs out=~/mine
   facegen data curate root=~/photographs out=~/mine min_size=400 exclude=bad.txt
-  facegen data curate root=~/photographs out=~/mine detector=mediapipe model=face_landmarker.task     turned heads
+  facegen data curate root=~/photographs out=~/mine detector=mediapipe weights=face_landmarker.task     turned heads
   facegen data curate root=~/photographs out=~/large max_density=0.4 density_of=~/ffhq_eg3d           LPFF's rule
   facegen data curate root=~/photographs out=~/mine engine=ray workers=16
   facegen train data=folder data.root=~/mine/crop/eg3d"""
@@ -40,7 +40,7 @@ def run(cfg: DictConfig) -> None:
     cfg_values: Any = OmegaConf.to_container(cfg, resolve=True)
     limits = Limits(**{field.name: cfg_values[field.name] for field in fields(Limits)})
     settings = Settings(limits, cfg_values["stylegan_size"], cfg_values["realign_size"])
-    models = named_models(cfg_values["detector"], cfg_values["model"])
+    models = named_models(cfg_values["detector"], cfg_values["weights"])
     points = cfg_values["points"]
     head = procedural_head(cache_folder()) if points is None else given_head(points)
     stages = STAGES if cfg_values["stages"] is None else cfg_values["stages"]

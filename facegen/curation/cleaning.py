@@ -48,7 +48,7 @@ class Limits:
     max_density: float | None = None
     density_of: str | None = None
     exclude: str | None = None
-    duplicate_bits: int | None = 10
+    duplicate_bits: int = 10
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -57,8 +57,8 @@ class Limits:
                 raise ValueError(f"{field.name}: got {value!r}, expected a number or null")
         if (self.max_density is None) != (self.density_of is None):
             raise ValueError("max_density and density_of (a source, or an npz of theta and phi) belong together")
-        if self.duplicate_bits is not None and not 0 <= self.duplicate_bits < 128:
-            raise ValueError(f"duplicate_bits: got {self.duplicate_bits}, expected 0 to 127 of the 256 bits, or null")
+        if not -1 <= self.duplicate_bits < 128:
+            raise ValueError(f"duplicate_bits: got {self.duplicate_bits}, expected 0 to 127 of 256, or -1: off")
 
 
 def reasons(faces: pa.Table, limits: Limits) -> list[str | None]:
@@ -109,13 +109,13 @@ def _excluded(path: str | None) -> set[str]:
     return {line.partition("#")[0].strip() for line in lines} - {""}
 
 
-def duplicates(faces: pa.Table, bits: int | None) -> dict[str, tuple[str, int]]:
+def duplicates(faces: pa.Table, bits: int) -> dict[str, tuple[str, int]]:
     """For each face that shows nearly the same as a better one: that one, and in how many of 256 bits both differ.
 
     The face with more pixels is the better one, then the earlier id; only kept faces make others duplicates.
-    `faces` has the columns id, crop_side and difference_hash.
+    `faces` has the columns id, crop_side and difference_hash. Negative `bits`: nothing is a duplicate.
     """
-    if bits is None or len(faces) < 2:
+    if bits < 0 or len(faces) < 2:
         return {}
     ids, sides = faces["id"].to_pylist(), faces["crop_side"].to_pylist()
     rank = {row: place for place, row in enumerate(sorted(range(len(ids)), key=lambda row: (-sides[row], ids[row])))}

@@ -18,11 +18,11 @@ class Head(NamedTuple):
     method: str
 
 
-def procedural_head(cache: Path) -> Head:
-    """The mean of the procedural morphable model, made in the folder `cache` on first use."""
+def procedural_head(cache: Path, detail: float = 1.0) -> Head:
+    """The mean of the procedural morphable model, as `load_head` keeps it in a cache folder."""
     from facegen.morphable.procedural import load_head, source_fingerprint
 
-    head = load_head(cache)
+    head = load_head(cache, detail)
     points = head.mean_shape[head.landmarks].astype(np.float64)
     return Head(points, f"landmarks-pnp procedural head v{source_fingerprint()[:8]}")
 

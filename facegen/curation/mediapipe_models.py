@@ -33,13 +33,13 @@ _AROUND = 0.75  # of the box: how much of the photograph around it the second lo
 Mesh = Float[np.ndarray, "478 2"]
 
 
-def mediapipe_models(model: str | Path | None) -> FaceModels:
+def mediapipe_models(weights: str | Path | None) -> FaceModels:
     """The Face Landmarker of a file. Raises ValueError without one, ModuleNotFoundError without the package."""
     if find_spec("mediapipe") is None:
         raise ModuleNotFoundError(f"detector=mediapipe needs the package mediapipe; {INSTALL}")
-    path = Path(str(model)).expanduser().absolute()
-    if model is None or not path.is_file():
-        raise ValueError(f"model: got {model}, expected the path of face_landmarker.task for detector=mediapipe")
+    path = Path(str(weights)).expanduser().absolute()
+    if weights is None or not path.is_file():
+        raise ValueError(f"weights: got {weights}, expected the path of face_landmarker.task for detector=mediapipe")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     return FaceModels(f"mediapipe {version('mediapipe')}, {path.name} {digest}", TERMS, _load, (str(path),))
 

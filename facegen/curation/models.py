@@ -51,7 +51,7 @@ def loaded(models: FaceModels) -> Loaded:
     return models.load(*models.arguments)
 
 
-def named_models(name: str, model: str | Path | None) -> FaceModels:
+def named_models(name: str, weights: str | Path | None) -> FaceModels:
     """The models that `facegen data curate` knows: `dlib` and `mediapipe`.
 
     Raises ValueError for other names and missing files, ModuleNotFoundError with the command that installs a package.
@@ -59,11 +59,11 @@ def named_models(name: str, model: str | Path | None) -> FaceModels:
     if name == "dlib":
         from facegen.curation.dlib_models import dlib_models
 
-        if model is not None:
-            raise ValueError(f"model: got {model}, but dlib's models come in a package; expected model=null")
+        if weights is not None:
+            raise ValueError(f"weights: got {weights}, but dlib's models come in a package; expected weights=null")
         return dlib_models()
     if name == "mediapipe":
         from facegen.curation.mediapipe_models import mediapipe_models
 
-        return mediapipe_models(model)
+        return mediapipe_models(weights)
     raise ValueError(f"detector: got {name!r}, expected one of: dlib, mediapipe")

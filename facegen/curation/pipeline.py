@@ -74,8 +74,7 @@ def curate(
     base, rows, _ = list_photographs(root)
     if Path(root).expanduser().is_dir() and place.is_relative_to(base):
         raise ValueError(f"out: {out} lies in the folder of the photographs; choose one outside of it")
-    place.mkdir(parents=True, exist_ok=True)
-    with _locked(place), open_engine(engine, workers) as run:
+    with open_engine(engine, workers) as run, _locked(place):
         try:
             return _run(_Work(place, str(base), run), rows, models, head, settings, set(chosen))
         finally:
@@ -107,15 +106,19 @@ class _Work:
         """Rows of faces that nothing has rejected yet."""
         return np.flatnonzero(pc.is_null(self.faces[REJECTED]).to_numpy(zero_copy_only=False)).tolist()
 
+    def take(self, rows: list[int]) -> pa.Table:
+        """Some of the faces."""
+        return self.faces.take(pa.array(rows, pa.int64()))
+
     def run(self, stage: Stage, rows: list[int], is_lost: Callable[[str], bool] = lambda face: False) -> None:
         """Complete a stage for some faces, add its columns, reject those it found reasons for, and commit."""
-        done = complete(stage, self.faces.take(rows), self.out, self.engine, is_lost)
+        done = complete(stage, self.take(rows), self.out, self.engine, is_lost)
         self.computed[stage.name] = done.computed
         place: dict[int, int] = {row: number for number, row in enumerate(rows)}
         order = pa.array([place.get(row) for row in range(len(self.faces))], pa.int64())
         for field in stage.schema:
             self.faces = self.faces.append_column(field, done.columns[field.name].combine_chunks().take(order))
-        self.reject(dict(zip(self._ids(rows), done.columns[REASON].to_pylist(), strict=True)))
+        self.reject(dict(zip(self.take(rows)["id"].to_pylist(), done.columns[REASON].to_pylist(), strict=True)))
         self.commit(stage.columns)
 
     def reject(self, reasons: Mapping[str, str | None]) -> None:
@@ -140,12 +143,10 @@ class _Work:
         """The final reasons, where they are not in the table yet."""
         self.changed |= publish.set_changed(self.out / FACES, self.faces.select(["id", REJECTED]))
 
-    def _ids(self, rows: list[int]) -> list[str]:
-        return self.faces["id"].take(rows).to_pylist()
-
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
+    out.mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -158,12 +159,12 @@ def _run(work: _Work, rows: list[Row], models: FaceModels, head: Head, settings:
         if stage.name in chosen:
             work.run(stage, work.active())
     if "clean" in chosen:
-        active = work.faces.take(work.active())
+        active = work.take(work.active())
         work.reject(dict(zip(active["id"].to_pylist(), cleaning.reasons(active, settings.limits), strict=True)))
     if "crops" in chosen:
         work.run(crops_stage(root, out, settings.stylegan_size, settings.realign), work.active(), _no_crop(work.out))
     if "duplicates" in chosen:
-        found = cleaning.duplicates(work.faces.take(work.active()), settings.limits.duplicate_bits)
+        found = cleaning.duplicates(work.take(work.active()), settings.limits.duplicate_bits)
         words = "near duplicate: of {}, {} of 256 bits differ"
         work.reject({face: words.format(*other) for face, other in found.items()})
     if "debug" in chosen:
@@ -222,7 +223,7 @@ def _no_crop(out: Path) -> Callable[[str], bool]:
 
 
 def _index(work: _Work, rejections: list[tuple[str, str, str]]) -> None:
-    kept = work.faces.take(work.active())
+    kept = work.take(work.active())
     publish.sort_crops(work.out, work.faces)
     publish.write_published(work.out, kept)
     publish.write_rejections(work.out, rejections)
