@@ -80,11 +80,24 @@ def admit(base: dict[str, Any], word: str, command: str) -> str:
         return word  # the signature check that follows names it if it is wrong
     target = parent.get("_target_") if isinstance(parent, dict) else None
     accepted = schema.parameters(target) if isinstance(target, str) else {}
-    if not sign and (accepted is None or last in accepted):
+    if not sign and (accepted is None or last in accepted or _in_mapping(base, key)):
         return f"++{word}"
     prefix = key.rpartition(".")[0]
     names = [*_leaves(base), *(f"{prefix}.{name}" for name in accepted or ())]
     raise ValueError(f"{key}: `facegen {command}` has no such setting{_suggest(key, names)}")
+
+
+def _in_mapping(base: dict[str, Any], key: str) -> bool:
+    """Whether a key leads into a mapping whose keys are the user's, as `data.sources` is: its reader checks them."""
+    node, parts = base, key.split(".")
+    for place, name in enumerate(parts[:-1]):
+        target = node.get("_target_")
+        if isinstance(target, str) and schema.takes_mapping(schema.annotations(target).get(name)):
+            return place + 1 < len(parts)
+        node = node.get(name)
+        if not isinstance(node, dict):
+            return False
+    return False
 
 
 def _is_scalar(word: str) -> bool:

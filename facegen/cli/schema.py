@@ -50,6 +50,13 @@ def _receivers(called: Any) -> Iterable[Any]:
     return called.__mro__[1:-1] if isinstance(called, type) else ()
 
 
+def takes_mapping(annotation: Any) -> bool:
+    """Whether a parameter of this annotation may be a mapping with keys of any name."""
+    kinds = (annotation, *typing.get_args(annotation))
+    return any(isinstance(kind := typing.get_origin(each) or each, type) and issubclass(kind, Mapping | dict)
+               for each in kinds)  # fmt: skip
+
+
 def check_targets(node: Any, path: str = "") -> None:
     """Check every node of a resolved configuration that has a `_target_`: names, required names, types of scalars."""
     if isinstance(node, list):

@@ -14,6 +14,7 @@ from facegen.data.check import quick_check
 from facegen.data.dataset import FaceDataset
 from facegen.data.recipe import Recipe
 from facegen.data.sampling import GlobalBatches
+from facegen.data.selection import combine
 
 SECONDS_TO_SAVE = 120  # after SIGTERM; schedulers kill after 30 to 90
 
@@ -65,13 +66,14 @@ class FaceDataModule(lightning.LightningDataModule):
     ) -> Self:
         """Batches of folders, zips or datasets: the arguments of `Recipe`, and of this class.
 
-        Either `root`, as `Recipe` takes its sources, or `sources`, a mapping of names to them, to which several
-        configurations can add. The names are written out because the signature is the schema of the command line.
+        `root` is what `Recipe` takes as its sources; `sources`, a mapping of names to them, is where several
+        configurations can add theirs. The names are written out because the signature is the schema of the command
+        line.
         """
-        if (root is None) == (not sources):
-            raise ValueError(f"got root={root!r} and sources={sources!r}; expected one of them (data.root=FOLDER)")
+        if root is None and not sources:
+            raise ValueError("data has no sources; choose data=ffhq, data=lpff_ffhq, ..., or say data.root=FOLDER")
         images = (resolution, filter, mirror, labels, crop, convert, upscale)
-        recipe = Recipe(root or sources, *images, rebalance, conditions)
+        recipe = Recipe(combine(root, sources or {}), *images, rebalance, conditions)
         return cls(recipe, batch_size, workers, seed, cache, check)
 
     @property

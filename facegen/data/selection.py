@@ -47,12 +47,20 @@ def parse_sources(sources: Any) -> list[SourceSpec]:
     Raises ValueError for anything else.
     """
     if isinstance(sources, Mapping) and "root" not in sources and set(sources).isdisjoint(_KEYS):
-        sources = [{"name": str(name), **_mapping(entry)} for name, entry in sources.items() if entry is not None]
+        sources = combine(None, sources)
     if isinstance(sources, str | Path | Mapping):
         sources = [sources]
     if not isinstance(sources, Sequence) or not sources:
         raise ValueError(f"expected a folder, a zip, or a list of them (data.root=[a,b]), got {sources!r}")
     return [_parse_source(_mapping(entry)) for entry in sources]
+
+
+def combine(root: Any, sources: Mapping[str, Any]) -> list[Any]:
+    """Named sources, and unnamed ones after them, as one list. None stands for no source."""
+    named = [{"name": str(name), **_mapping(entry)} for name, entry in sources.items() if entry is not None]
+    if root is None:
+        return named
+    return [*named, *(root if isinstance(root, list | tuple) else [root])]
 
 
 def select(source: Source, spec: SourceSpec) -> pa.Table:
@@ -114,8 +122,12 @@ def _mapping(entry: Any) -> Mapping[str, Any]:
 
 
 def _parse_source(entry: Mapping[str, Any]) -> SourceSpec:
-    if "root" not in entry or set(entry) - {"root", *_KEYS}:
-        raise ValueError(f"expected a path or a mapping with root and optionally {', '.join(_KEYS)}; got {entry!r}")
+    unknown = sorted(map(str, set(entry) - {"root", *_KEYS}))
+    if "root" not in entry or unknown:
+        wrong = f"unknown {', '.join(unknown)}" if unknown else "no root"
+        got = {str(key): value for key, value in entry.items()}
+        expected = f"a path or a mapping with root and optionally {', '.join(_KEYS)}"
+        raise ValueError(f"a source has {wrong}: got {got!r}, expected {expected}")
     spec = SourceSpec(**{str(key): value for key, value in entry.items()})
     if type(spec.repeat) is not int or spec.repeat < 1:
         raise ValueError(f"{spec.root}: repeat must be a whole number from 1 on, got {spec.repeat!r}")

@@ -1,11 +1,16 @@
 """Every published dataset from its folder to a training step, through the command line, on a sample of its layout."""
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from facegen.cli import compose
 from facegen.cli.commands import commands
+from facegen.data import Recipe
+from facegen.data.selection import combine
 from tests.cli.conftest import Facegen
 from tests.data.samples.celebahq import make_celebahq
 from tests.data.samples.ffhq import make_ffhq, make_ffhq_eg3d
@@ -13,7 +18,7 @@ from tests.data.samples.ffhq_uv import make_ffhq_uv
 from tests.data.samples.lpff import make_lpff
 from tests.data.samples.mm_celebahq import make_mm_celebahq
 from tests.data.samples.sfhq import make_sfhq
-from tests.models.tiny import overrides
+from tests.models.tiny import overrides, photographs
 
 OWN = ("folder", "zip", "faces", "synthetic", "curated")  # not of a published dataset
 RECIPES = sorted(path.stem for path in (Path(__file__).parents[2] / "configs/data").glob("*.yaml"))
@@ -62,9 +67,7 @@ def test_index_and_validate(name: str, datasets: dict[str, Path], facegen: Faceg
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name not in OWN])
-def test_statistics_and_a_training_step(
-    name: str, datasets: dict[str, Path], facegen: Facegen, tmp_path: Path
-) -> None:
+def test_statistics_and_a_training_step(name: str, datasets: dict[str, Path], facegen: Facegen, tmp_path: Path) -> None:
     status, out, err = facegen("data", "stats", f"data={name}", *places(datasets), f"out={tmp_path / 'stats'}")
     assert status == 0 and (tmp_path / "stats" / "index.html").is_file(), out + err
     words = [word for word in overrides(tmp_path, tmp_path / "runs") if not word.startswith(("data", "total_kimg"))]
@@ -93,3 +96,31 @@ def test_several_recipes_are_one(datasets: dict[str, Path]) -> None:
     settings = compose.checked(commands()["train"], words)
     assert set(settings.data.sources) == {"ffhq", "celebahq", "sfhq_part3"}
     assert settings.data.sources.ffhq.exclude == "pkg:ffhq_excluded"
+
+
+def test_a_recipe_takes_sources_of_the_user(datasets: dict[str, Path], tmp_path: Path) -> None:
+    """Settings that no YAML lists, a source of another name, and a folder beside published datasets."""
+    words = ["data=[lpff,folder]", f"data.root={tmp_path}", "data.sources.lpff.repeat=2", *places(datasets)]
+    words += [f"data.sources.large.root={datasets['lpff']}", "data.sources.large.layout=lpff_stylegan"]
+    settings = compose.checked(commands()["train"], words)
+    assert settings.data.sources.lpff.repeat == 2 and settings.data.root == str(tmp_path)
+    photographs(tmp_path / "own", 3, 64)
+    recipe = Recipe(combine(str(tmp_path / "own"), OmegaConf.to_container(settings.data.sources, resolve=True)), 16)  # type: ignore[arg-type]
+    prefixes = Counter(name.split("/")[0] for name in recipe.rows["id"].to_pylist())
+    assert prefixes == {"lpff": 6, "large": 6, "own": 3} and recipe.repeats[:6].tolist() == [2] * 6
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["data=[ffhq,fo]"], "data=fo: got 'fo', expected one of"),
+        (["data=lpff", "data.sources.lpff.miror=true"], "a source has unknown miror"),
+        (["data=lpff", "data.sources.lpff.mirror=maybe"], "expected true or false"),
+        (["data=lpff", "data.sauces.lpff.root=x"], "no such setting; did you mean"),
+        (["data=lpff", "data.rebalance=often"], "got 'often', expected one of: lpff, eg3d, importance"),
+        (["data=curated"], "data has no sources; choose data=ffhq"),
+        (["data=lpff", "data.conditions=mask"], "data.conditions: got 'mask', expected a list"),
+    ],
+)
+def test_wrong_recipes(words: list[str], message: str, datasets: dict[str, Path], refused: Callable[..., str]) -> None:
+    assert message in refused("train", *words, *places(datasets))
