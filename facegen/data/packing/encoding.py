@@ -20,7 +20,7 @@ from facegen.data.inspection import png_damage
 from facegen.data.packing.plan import Plan
 from facegen.data.processes import spawn_pool
 
-WORTH_SECONDS = 10  # of work that is left; below, starting processes (which import torch) takes longer
+WORTH_SECONDS = 30  # of work that is left; for less, starting processes (they import torch) takes as long as it saves
 STRETCH_BYTES, STRETCH_IMAGES = 32 << 20, 64  # what a process hands over at a time, and what a kill can cost
 
 
