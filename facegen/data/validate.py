@@ -1,11 +1,8 @@
 """The complete look at a source: every image decoded, every label checked."""
 
 import json
-import multiprocessing
-import signal
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +15,7 @@ from facegen.data.check import usual_size
 from facegen.data.inspection import Inspection, inspect_all
 from facegen.data.labels import IMPLAUSIBLE, LABELS_FILE
 from facegen.data.problems import Problem
+from facegen.data.processes import spawn_pool
 from facegen.data.reader import ImageReader
 from facegen.data.sources import Source, open_source
 from facegen.data.stamps import LABEL_COLUMNS
@@ -104,11 +102,8 @@ def _inspect(reader: ImageReader, workers: int) -> Iterator[Inspection]:
         for part in parts:
             yield from inspect_all(part)
         return
-    # spawned, not forked: this process may hold threads of Lance and torch
-    context = multiprocessing.get_context("spawn")
-    quiet = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by this process alone
     try:
-        with ProcessPoolExecutor(min(workers, len(parts)), context, signal.signal, quiet) as pool:
+        with spawn_pool(min(workers, len(parts))) as pool:
             for inspections in pool.map(inspect_all, parts):
                 yield from inspections
     except BrokenProcessPool as error:
