@@ -41,10 +41,8 @@ def _load() -> Loaded:
         size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
         searched = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
         boxes, scores, _ = detector.run(np.ascontiguousarray(searched), int(longest <= _DOUBLED), 0.0)
-        return [
-            Detection(tuple(float(edge) / scale for edge in (b.left(), b.top(), b.right(), b.bottom())), float(score))
-            for b, score in zip(boxes, scores, strict=True)
-        ]
+        edges = [[edge / scale for edge in (b.left(), b.top(), b.right(), b.bottom())] for b in boxes]
+        return [Detection((x, y, u, v), float(score)) for (x, y, u, v), score in zip(edges, scores, strict=True)]
 
     def landmarks(pixels: Pixels, path: Path, box: tuple[float, float, float, float]) -> Landmarks:
         rectangle = dlib.rectangle(*(round(edge) for edge in box))  # pyright: ignore[reportAttributeAccessIssue]

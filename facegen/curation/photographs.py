@@ -58,8 +58,10 @@ def list_photographs(root: str | Path) -> tuple[Path, list[Row], int]:
 def read_bytes(row: Row, root: str) -> tuple[bytes, Path]:
     """The file of a row of `list_photographs`, and its path. Raises Rejection where it cannot be read."""
     path = Path(root) / row["uri"]
-    places = [np.array([value], dtype=np.int64) for value in (row["offset"], row["size"])]
-    reader = ImageReader([path.name], np.array([os.fsencode(path)]), *places, [CODECS.get(path.suffix.lower(), "")])
+    offset, size = (np.array([row[name]], dtype=np.int64) for name in ("offset", "size"))
+    reader = ImageReader(
+        [path.name], np.array([os.fsencode(path)]), offset, size, [CODECS.get(path.suffix.lower(), "")]
+    )
     try:
         return reader.read(0), path
     except ImageError as error:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from facegen.curation import cleaning, publish
 from facegen.curation.cleaning import Limits
@@ -104,7 +103,7 @@ class _Work:
 
     def active(self) -> list[int]:
         """Rows of faces that nothing has rejected yet."""
-        return np.flatnonzero(pc.is_null(self.faces[REJECTED]).to_numpy(zero_copy_only=False)).tolist()
+        return np.flatnonzero(self.faces[REJECTED].is_null().to_numpy()).tolist()
 
     def take(self, rows: list[int]) -> pa.Table:
         """Some of the faces."""
@@ -201,13 +200,13 @@ def _detect(work: _Work, rows: list[Row], models: FaceModels) -> None:
 
 
 def _count(photos: pa.Table) -> int:
-    return sum(len(boxes or []) for boxes in photos.filter(pc.is_null(photos[REJECTED]))["boxes"].to_pylist())
+    return sum(len(boxes or []) for boxes in photos.filter(photos[REJECTED].is_null())["boxes"].to_pylist())
 
 
 def _found(photos: pa.Table) -> pa.Table:
     """A row for each face of the photographs that are not rejected: `PHOTO_01` and so on, from the left."""
     faces = []
-    for photo in photos.filter(pc.is_null(photos[REJECTED])).to_pylist():
+    for photo in photos.filter(photos[REJECTED].is_null()).to_pylist():
         for number, (box, score) in enumerate(zip(photo["boxes"], photo["scores"], strict=True), start=1):
             face = {"id": f"{photo['id']}_{number:02d}", "photo": photo["id"], "box": box, "score": score}
             faces.append(photo | face)

@@ -141,6 +141,6 @@ def write_contact_sheet(out: Path, faces: pa.Table) -> None:
         sheet.save(temporary, format="PNG")
 
 
-def _evenly(names: Sequence[str], most: int) -> list[str]:
-    places = np.unique(np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int)) if names else []
-    return [names[place] for place in places]
+def _evenly(names: list[str], most: int) -> list[str]:
+    places = np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int)
+    return [names[place] for place in np.unique(places).tolist()]

@@ -71,7 +71,7 @@ def save(path: Path, pixels: np.ndarray, landmarks: list[np.ndarray]) -> None:
 
 def photograph(path: Path, *faces: Truth) -> None:
     """Write a photograph of one or two faces with its sidecar."""
-    places = [PLACE] if len(faces) == 1 else [(10, PLACE[1]), (160, PLACE[1])]
+    places: list[tuple[int, int]] = [PLACE] if len(faces) == 1 else [(10, PLACE[1]), (160, PLACE[1])]
     pixels = compose(list(faces), places)
     save(path, pixels, [face.landmarks + place for face, place in zip(faces, places, strict=True)])
 

@@ -47,8 +47,8 @@ def table_of(*changes: dict[str, Any]) -> pa.Table:
 def test_reasons(change: dict[str, Any], kind: str | None) -> None:
     (found,) = reasons(table_of(change), Limits())
     assert found is None if kind is None else found is not None and found.startswith(f"{kind}: ")
-    off = Limits(**{name: None for name in vars(Limits()) if name != "duplicate_bits"})
-    assert reasons(table_of(change), off) == [None]
+    off: dict[str, Any] = {name: None for name in vars(Limits()) if name != "duplicate_bits"}
+    assert reasons(table_of(change), Limits(**off)) == [None]
 
 
 def test_poses_that_the_other_dataset_has(tmp_path: Path) -> None:
