@@ -19,6 +19,7 @@ from facegen.curation.cleaning import Limits
 from facegen.curation.head import Head
 from facegen.curation.pipeline import STAGES, Curated, Settings, curate
 from facegen.data import table
+from facegen.data.index import build_index
 from facegen.data.sources import open_source
 from facegen.geometry.camera_checks import check_labels
 from tests.curation.conftest import Truth, photograph
@@ -101,7 +102,7 @@ def test_sources_of_both_crops(made: tuple[Path, Curated], head: Head) -> None:
         source = open_source(out, f"lpff_{kind}")
         assert source.indexed and source.rows["id"].to_pylist() == KEPT
         assert set(source.rows["camera_method"].to_pylist()) == {head.method}
-        assert not source.problems
+        assert not source.problems and not build_index(out, f"lpff_{kind}").problems
 
 
 def test_landmarks_of_the_index_lie_on_the_crop(made: tuple[Path, Curated], faces: list[Truth]) -> None:

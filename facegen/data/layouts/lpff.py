@@ -34,7 +34,8 @@ _WHAT = {
 }
 _COLUMNS = {LANDMARKS[0]: "landmarks_raw", LANDMARKS[1]: "landmarks_realign2400"}
 _FACE = re.compile(r"(?:[^/]+/)?([^/]+_\d{2,})\.(?:png|jpg)")
-_SHIPPED = (*FILES, "crop", "raw*", "realign2400*", "eg3d*", "stylegan*")
+_CURATED = ("debug", "rejected*", "contact_sheet.png")  # what `facegen data curate` puts beside its own
+_SHIPPED = (*FILES, "crop", "raw*", "realign2400*", "eg3d*", "stylegan*", *_CURATED)
 
 
 def face_id(name: str) -> str | None:
