@@ -60,7 +60,8 @@ def combine(root: Any, sources: Mapping[str, Any]) -> list[Any]:
     named = [{"name": str(name), **_mapping(entry)} for name, entry in sources.items() if entry is not None]
     if root is None:
         return named
-    return [*named, *(root if isinstance(root, list | tuple) else [root])]
+    several = isinstance(root, Sequence) and not isinstance(root, str)
+    return [*named, *(root if several else [root])]
 
 
 def select(source: Source, spec: SourceSpec) -> pa.Table:
