@@ -1,9 +1,10 @@
 """`facegen data stats`: what is in a recipe, as numbers, pictures and one page; two recipes side by side."""
 
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from facegen.cli.stats_tables import Table, glance
 from facegen.cli.terms import announce
@@ -13,9 +14,9 @@ CONFIG = "data_stats"
 HELP = """\
 What is in a recipe: counts, sizes, poses, expression and light, as a page with plots; two side by side.
 
-Writes index.html, one PNG for each plot, and all numbers as stats.json. Poses are drawn over theta and phi, as in the paper of LPFF, with the density of a training epoch, and over yaw and
-pitch. Everything is said of the whole recipe and of each of its sources. `against` puts a second recipe beside it, on
-the same axes and colours, with the differences.
+Writes index.html, one PNG for each plot, and all numbers as stats.json. Poses are drawn over theta and phi, as in the
+paper of LPFF, with the density of a training epoch, and over yaw and pitch. Everything is said of the whole recipe and
+of each of its sources. `against` puts a second recipe beside it, on the same axes and colours, with the differences.
 
 Sizes of images, expression and light come from the tables that `facegen data index` writes.
 
@@ -30,16 +31,18 @@ _PLAIN = ("folder", "zip", "faces")  # configurations that have no dataset of th
 
 def run(cfg: DictConfig) -> None:
     """Write the page, the pictures and the numbers."""
-    if cfg.get("data") is None:
-        raise ValueError("data=null: expected a recipe, such as data=ffhq, or data=folder data.root=FOLDER")
-    keys = [key for key in ("data", "against") if cfg.get(key) is not None]
-    recipes = [instantiate(cfg[key], cache=False, workers=0).recipe for key in keys]
+    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    if (name := settings["chosen"].get("against")) is not None and settings.get("against") is None:
+        raise ValueError(f"against={name}: expected a recipe; for a folder or zip: against=folder against.root={name}")
+    keys = [key for key in ("data", "against") if settings.get(key) is not None]
+    recipes = [instantiate(settings[key], cache=False, workers=0).recipe for key in keys]
     announce(terms for recipe in recipes for terms in recipe.terms)
-    titles = _unlike([_title(recipe, cfg.chosen[key]) for key, recipe in zip(keys, recipes, strict=True)])
+    titles = _unlike([_title(recipe, settings["chosen"][key]) for key, recipe in zip(keys, recipes, strict=True)])
     from facegen.cli import stats_report  # matplotlib takes half a second
     from facegen.cli.stats_kinds import file_name
 
-    folder = Path(str(cfg.out or f"{'+'.join(map(file_name, titles))}-stats")).expanduser()
+    folder = Path(str(settings["out"] or f"{'+'.join(map(file_name, titles))}-stats")).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
     looks = [stats_report.look(recipe, title) for recipe, title in zip(recipes, titles, strict=True)]
     pictures = stats_report.write(folder, looks)
     print(text(glance([each.numbers for each in looks])))

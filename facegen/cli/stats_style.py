@@ -34,7 +34,10 @@ nav a:hover, nav a:focus { text-decoration: underline; }
   display: block; font-size: 1.45rem; line-height: 1.3; margin-top: .2rem; font-variant-numeric: tabular-nums;
 }
 .tiles span { font-size: .85rem; color: var(--soft); }
-.table { display: inline-block; vertical-align: top; max-width: 100%; overflow-x: auto; margin: 1rem 3rem 1rem 0; }
+.table {
+  display: inline-block; vertical-align: top; max-width: calc(100% - 3rem); overflow-x: auto; margin: 1rem 3rem 1rem 0;
+}
+@media (max-width: 48rem) { .table { max-width: 100%; margin-right: 0; } }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 caption { text-align: left; font-weight: 600; padding: 0 0 .4rem; }
 th, td { padding: .35rem .9rem .35rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
