@@ -95,8 +95,10 @@ def angles(panel: Panel, panels: Sequence[Panel]) -> bytes | None:
             edges = histogram["first_edge"] + np.arange(len(histogram["shares"]) + 1) * histogram["bin"]
             percent, own = 100 * np.array(histogram["shares"]), each is panel
             axes.stairs(percent, edges, fill=own, color=MAIN if own else PALE, lw=0.9, zorder=2 if own else 3)
-        limit = _reach(panels, name)
-        axes.set(yscale="log", xlim=(-limit, limit), xlabel=f"{name}, degrees", ylabel="% of items in 2°")
+        limit, low, high = _reach(panels, name), *_heights(known, name)
+        axes.set(
+            yscale="log", ylim=(low, high), xlim=(-limit, limit), xlabel=f"{name}, degrees", ylabel="% of items in 2°"
+        )
         plain_ticks(axes.yaxis)
     return png(figure)
 
@@ -146,6 +148,12 @@ def _cells(panel: Panel) -> NDArray[np.float64] | None:
     if poses is None:
         return None
     return 100 / len(poses.yaw) * np.histogram2d(poses.yaw, poses.pitch, _edges())[0]
+
+
+def _heights(panels: Sequence[Panel], name: str) -> tuple[float, float]:
+    """Percents between which all histograms fit on a logarithmic axis."""
+    every = np.concatenate([each.numbers["poses"]["histograms"][name]["shares"] for each in panels]) * 100
+    return every[every > 0].min() / 2, every.max() * 1.5
 
 
 def _reach(panels: Sequence[Panel], name: str) -> float:

@@ -25,7 +25,7 @@ def ranges(kind: str) -> Plot:
         axes.plot(numbers, quantiles["50%"], "_", color=INK, ms=4, label="median")
         low, high = _limits(panel, panels, kind)
         axes.set(xlim=(-1, len(numbers)), ylim=(low, high), xlabel=f"{kind} coefficient", ylabel="value")
-        axes.legend(fontsize=7, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
+        figure.legend(fontsize=7, frameon=False, ncols=3, loc="outside lower center")
         return png(figure)
 
     return plot
@@ -53,17 +53,19 @@ def _limits(panel: Panel, panels: Sequence[Panel], kind: str) -> tuple[float, fl
 def _histogram(
     axes: Axes, panel: Panel, panels: Sequence[Panel], values: Callable[[Part], NDArray[np.float64]], label: str
 ) -> None:
-    """Counts on a logarithmic axis, the same for all panels."""
-    own, every = values(panel.part), np.concatenate([values(each.part) for each in panels])
-    axes.set(xlabel=label, ylabel="faces")
-    if not len(own) or own.min() == own.max():
-        said = f"all {own[0]:,g}" if len(own) else "unknown: run facegen data index"
-        axes.text(0.5, 0.5, said, ha="center", va="center", color=INK, transform=axes.transAxes)
-        axes.set(xticks=[], yticks=[], ylabel="")
+    """Shares of the faces on axes that are the same for all panels."""
+    every = [found for each in panels if len(found := values(each.part))]
+    own = values(panel.part)
+    low, high = (min(map(np.min, every)), max(map(np.max, every))) if every else (0, 0)
+    if not len(own) or low == high:
+        said = f"all {own[0]:,g}" if len(own) else "unknown, run facegen data index"
+        axes.text(0, 0.5, f"{label}: {said}", va="center", color=INK, transform=axes.transAxes)
+        axes.set_axis_off()
         return
-    low, high = every.min() / 1.1, every.max() * 1.1
-    axes.hist(own, np.geomspace(low, high, 61).tolist(), color=MAIN)
-    axes.set(xscale="log", xlim=(low, high))
+    edges = np.geomspace(low / 1.1, high * 1.1, 61)
+    most = max((100 / len(found) * np.histogram(found, edges)[0]).max() for found in every)
+    axes.hist(own, edges.tolist(), weights=np.full(len(own), 100 / len(own)), color=MAIN)
+    axes.set(xscale="log", xlim=edges[[0, -1]], ylim=(0, 1.05 * most), xlabel=label, ylabel="% of faces")
     plain_ticks(axes.xaxis)
 
 

@@ -122,24 +122,33 @@ def parts(recipe: Recipe, title: str) -> tuple[Part, list[Part]]:
     return Part(title, recipe, 0, len(recipe.rows)), each
 
 
-def read_vectors(part: Part, number: int, kind: str) -> Vectors | None:
-    """Expression or light of the faces of source `number`, the one that `part` is; None where its table has none.
+def read_vectors(part: Part, number: int) -> dict[str, Vectors]:
+    """Expression and light of the faces of source `number`, the one that `part` is, where its table has them.
 
     Read from the table one source at a time, because a recipe does not hold vectors that training does not need.
     """
     source = part.recipe.sources[number]
     place = table.table_path(source.root)
     known = set(table.schema(place).names) if source.indexed else set()
-    for name, numbers in VECTORS[kind].items():
-        if name in known:
-            order = pc.index_in(image_keys(part.rows), image_keys(source.rows))  # type: ignore[attr-defined]
-            column = table.read(place, [name])[name].combine_chunks().take(order)
-            found = column.is_valid().to_numpy(zero_copy_only=False)
-            width = column.type.list_size
-            values = np.full((len(column), len(range(*numbers.indices(width)))), np.nan, dtype=np.float32)
-            values[found] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)[:, numbers]
-            return Vectors(name, values)
-    return None
+    names = {kind: next((name for name in columns if name in known), None) for kind, columns in VECTORS.items()}
+    order = pc.index_in(image_keys(part.rows), image_keys(source.rows)).to_numpy()  # type: ignore[attr-defined]
+    found = {}
+    for name in dict.fromkeys(name for name in names.values() if name):
+        column = table.read(place, [name])[name].combine_chunks()
+        for kind in (kind for kind, chosen in names.items() if chosen == name):
+            found[kind] = Vectors(name, _chosen(column, VECTORS[kind][name], order))
+    return found
+
+
+def _chosen(column: pa.FixedSizeListArray, numbers: slice, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Some numbers of some rows of a column of vectors, NaN for rows without; nothing else is copied."""
+    known = column.is_valid().to_numpy(zero_copy_only=False)
+    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)[:, numbers]
+    values = np.full((len(rows), vectors.shape[1]), np.nan, dtype=np.float32)
+    values[known[rows]] = vectors[
+        (np.cumsum(known) - 1)[rows[known[rows]]]
+    ]  # null rows have no place among the vectors
+    return values
 
 
 def join_vectors(found: list[Vectors | None], counts: list[int]) -> Vectors | None:

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from facegen.data.parts import Part, Poses, Vectors, image_keys, join_vectors, read_vectors
+from facegen.data.parts import VECTORS, Part, Poses, Vectors, image_keys, join_vectors, read_vectors
 from facegen.data.recipe import Recipe
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TURNED_DEGREES = (30, 45, 60)
 BIN_DEGREES = 2
-KINDS = ("expression", "light")
+KINDS = tuple(VECTORS)
 
 
 def statistics(whole: Part, each: list[Part]) -> dict[str, Any]:
@@ -25,14 +25,17 @@ def statistics(whole: Part, each: list[Part]) -> dict[str, Any]:
     pixels, sizes of files in bytes.
     """
     recipe = whole.recipe
-    found = {kind: [read_vectors(part, number, kind) for number, part in enumerate(each)] for kind in KINDS}
-    joined = {kind: join_vectors(vectors, recipe.counts) for kind, vectors in found.items()}
-    sources = [
-        _source(recipe, number) | _numbers(part, {kind: vectors[number] for kind, vectors in found.items()})
-        for number, part in enumerate(each)
-    ]
+    found = [read_vectors(part, number) for number, part in enumerate(each)]
+    own = [_numbers(part, vectors) for part, vectors in zip(each, found, strict=True)]
+    sources = [_source(recipe, number) | numbers for number, numbers in enumerate(own)]
     described = {key: value for key, value in recipe.describe().items() if key not in ("sources", "faces", "items")}
-    return {**_numbers(whole, joined), "recipe": described, "sources": sources}
+    every = own[0] | {"title": whole.title} if len(own) == 1 else _numbers(whole, _joined(found, recipe.counts))
+    return {**every, "recipe": described, "sources": sources}
+
+
+def _joined(found: list[dict[str, Vectors]], counts: list[int]) -> dict[str, Vectors]:
+    joined = {kind: join_vectors([vectors.get(kind) for vectors in found], counts) for kind in KINDS}
+    return {kind: vectors for kind, vectors in joined.items() if vectors is not None}
 
 
 def shared(first: Recipe, second: Recipe) -> dict[str, int]:
@@ -58,7 +61,7 @@ def _source(recipe: Recipe, number: int) -> dict[str, Any]:
     }
 
 
-def _numbers(part: Part, vectors: dict[str, Vectors | None]) -> dict[str, Any]:
+def _numbers(part: Part, vectors: dict[str, Vectors]) -> dict[str, Any]:
     items = part.items
     return {
         "title": part.title,
@@ -69,7 +72,7 @@ def _numbers(part: Part, vectors: dict[str, Vectors | None]) -> dict[str, Any]:
         "times": _times(part),
         "files": _files(part.rows),
         "poses": _poses(part),
-        **{kind: _ranges(values, items[0]) for kind, values in vectors.items()},
+        **{kind: _ranges(vectors.get(kind), items[0]) for kind in KINDS},
     }
 
 

@@ -111,7 +111,7 @@ def test_numbers_on_the_page(looked: Path) -> None:
 def test_pictures_show_something(looked: Path) -> None:
     for path in looked.glob("*.png"):
         pixels = np.asarray(Image.open(path).convert("RGB"))
-        assert min(pixels.shape[:2]) > 300 and (pixels != 255).any(-1).mean() > 0.01, path.name
+        assert min(pixels.shape[:2]) > 300 and (pixels != 255).any(-1).mean() > 0.005, path.name
 
 
 def test_a_folder_without_anything(facegen: Facegen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,8 @@ def test_page_in_a_browser(looked: Path, tmp_path: Path) -> None:
         pytest.skip("no Chromium here")
     page = html.escape((looked / "index.html").read_text(encoding="utf-8"))
     measure = """const f = document.querySelector('iframe'), d = f.contentDocument, p = [...d.images];
-        f.replaceWith(JSON.stringify([d.documentElement.scrollWidth, p.length, p.every(i => i.naturalWidth > 400)]))"""
+        const e = d.documentElement, fits = e.scrollWidth <= e.clientWidth && e.clientWidth > 300;
+        f.replaceWith(JSON.stringify([fits, p.length, p.every(i => i.naturalWidth > 400)]))"""
     outer = (
         f'<iframe style="width:400px;height:900px;border:0" srcdoc="{page}" onload="{html.escape(measure)}"></iframe>'
     )
@@ -183,4 +184,4 @@ def test_page_in_a_browser(looked: Path, tmp_path: Path) -> None:
     ]
     command = [browser, *options, "--dump-dom", (tmp_path / "outer.html").as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert "[400,26,true]" in done.stdout
+    assert "[true,26,true]" in done.stdout
