@@ -48,7 +48,7 @@ class Limits:
     max_density: float | None = None
     density_of: str | None = None
     exclude: str | None = None
-    duplicate_bits: int = 10
+    duplicate_bits: int = 7
 
     def __post_init__(self) -> None:
         for field in fields(self):
