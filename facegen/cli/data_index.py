@@ -34,11 +34,12 @@ def run(cfg: DictConfig) -> None:
     for root in roots:
         indexed = build_index(root, settings["layout"])
         terms.announce([indexed.source.layout.terms])
-        print(summary(indexed))
+        layout = f" layout={settings['layout']}" if settings["layout"] else ""
+        print(summary(indexed, f"root={root}{layout}"))
 
 
-def summary(indexed: Indexed) -> str:
-    """What was written, in one or two lines."""
+def summary(indexed: Indexed, typed: str) -> str:
+    """What was written, in one or two lines, and a third where there are problems; `typed` names the source."""
     rows = indexed.rows
     labels = next((name for name in LABEL_COLUMNS if name in rows.column_names), None)
     labelled = f", {len(rows) - rows[labels].null_count} {labels} labels" if labels else ""
@@ -51,5 +52,5 @@ def summary(indexed: Indexed) -> str:
     if extra := [name for name in rows.column_names if name not in (*INDEX_COLUMNS, labels)]:
         lines.append(f"  with {', '.join(extra)}")
     if indexed.problems:
-        lines.append(f"  {summarise(indexed.problems)}. See all: facegen data validate")
+        lines.append(f"  {summarise(indexed.problems)}. See all: facegen data validate {typed}")
     return "\n".join(lines)

@@ -85,7 +85,8 @@ def read_headers(reader: ImageReader, rows: Sequence[int]) -> tuple[dict[int, Im
         for row, header in zip(rows, found, strict=True):
             headers[row] = header if isinstance(header, ImageHeader) else None
             if isinstance(header, ImageError):
-                problems.append(Problem("unreadable", reader.where(row), str(header)))
+                where = reader.where(row)
+                problems.append(Problem("unreadable", where, str(header).removeprefix(f"{where} ")))
     return headers, problems
 
 

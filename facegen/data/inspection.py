@@ -64,7 +64,7 @@ def inspect_all(reader: ImageReader) -> list[Inspection]:
         try:
             found.append(inspect_image(reader.read(row), reader.codecs[row]))
         except ImageError as error:
-            found.append(Inspection(None, "unreadable", str(error), b""))
+            found.append(Inspection(None, "unreadable", str(error).removeprefix(f"{reader.where(row)} "), b""))
     return found
 
 

@@ -49,8 +49,8 @@ def read_labels(text: bytes, names: Sequence[str]) -> Labels | None:
     try:
         content = json.loads(text)
         entries = content["labels"]
-    except (ValueError, KeyError, TypeError) as error:
-        reason = f"not a JSON file ({error})" if isinstance(error, ValueError) else 'no entry "labels"'
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = _json_fault(text, error)
         return Labels(camera_columns({}, names)[0], [Problem("malformed labels", LABELS_FILE, reason)])
     if entries is None:
         return None
@@ -62,6 +62,16 @@ def read_labels(text: bytes, names: Sequence[str]) -> Labels | None:
     classes = bool(found) and sum(type(value) is int for value in found.values()) * 2 > len(found)
     columns, more = _classes(found, names) if classes else camera_columns(found, names)
     return Labels(columns, problems + more)
+
+
+def _json_fault(text: bytes, error: Exception) -> str:
+    if not text:
+        return "the file is empty (0 bytes)"
+    if isinstance(error, KeyError | TypeError):
+        return 'no entry "labels"'
+    return (
+        f"not a JSON file ({'nested too deep' if isinstance(error, RecursionError) else error}); copy or make it again"
+    )
 
 
 def camera_problem(values: Any) -> str | None:
@@ -110,7 +120,9 @@ def _collect(entries: Any, places: dict[str, int]) -> tuple[dict[int, Any], list
             continue
         place = places.get(entry[0].replace("\\", "/"))
         if place is None:
-            problems.append(Problem("label without image", entry[0], "there is no such image"))
+            problems.append(
+                Problem("label without image", entry[0], f"{LABELS_FILE} has it, but there is no such image")
+            )
         elif place in found:
             problems.append(Problem("duplicate label", entry[0], "labelled more than once"))
             if found[place] != entry[1]:  # nobody knows which one is right
@@ -120,10 +132,13 @@ def _collect(entries: Any, places: dict[str, int]) -> tuple[dict[int, Any], list
     return found, problems
 
 
-def camera_columns(found: Mapping[int, Any], names: Sequence[str]) -> tuple[dict[str, pa.Array], list[Problem]]:
+def camera_columns(
+    found: Mapping[int, Any], names: Sequence[str], file: str = LABELS_FILE
+) -> tuple[dict[str, pa.Array], list[Problem]]:
     """`camera` and the columns of its pose for the images of these names, given the 25 numbers of some by place.
 
-    Malformed cameras are null and named in the problems; implausible ones are kept, and named too.
+    Malformed cameras are null and named in the problems; implausible ones are kept, and named too; `file` is where they
+    come from.
     """
     reasons = {place: reason for place, values in found.items() if (reason := _no_numbers(values))}
     places = [place for place in found if place not in reasons]
@@ -131,7 +146,9 @@ def camera_columns(found: Mapping[int, Any], names: Sequence[str]) -> tuple[dict
     cameras = _single(exact)
     findings = check_labels(cameras)
     reasons |= {places[row]: reason for row, reason in findings.malformed.items()}
-    problems = [Problem("malformed label", names[place], reasons[place]) for place in found if place in reasons]
+    problems = [
+        Problem("malformed label", names[place], f"{reasons[place]} in {file}") for place in found if place in reasons
+    ]
     problems += [Problem(IMPLAUSIBLE, names[places[row]], reason) for row, reason in findings.implausible.items()]
     good = np.delete(np.arange(len(places)), list(findings.malformed))
     rows, missing = np.array(places, dtype=np.int64)[good], np.ones(len(names), dtype=bool)
@@ -149,5 +166,7 @@ def _classes(found: Mapping[int, Any], names: Sequence[str]) -> tuple[dict[str, 
         if type(value) is int and value >= 0:
             values[place] = value
         else:
-            problems.append(Problem("malformed label", names[place], f"expected a class number, got {value!r:.60}"))
+            problems.append(
+                Problem("malformed label", names[place], f"expected a class number in {LABELS_FILE}, got {value!r:.60}")
+            )
     return {"label": pa.array(values, pa.int64())}, problems

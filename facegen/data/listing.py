@@ -63,7 +63,13 @@ def list_folder(root: Path, labels_file: str) -> Listing:
             else:
                 ignored += name != labels_file
     labels = root / labels_file
-    return Listing(sorted(entries), ignored, labels.read_bytes() if labels.is_file() else None)
+    return Listing(sorted(entries), ignored, _labels_bytes(labels) if labels.exists() else None)
+
+
+def _labels_bytes(path: Path) -> bytes:
+    if not path.is_file():
+        raise ValueError(f"{path} is a folder, a pipe or a device; expected a file of labels, or none")
+    return path.read_bytes()
 
 
 def list_zip(path: Path, labels_file: str) -> Listing:
@@ -76,7 +82,8 @@ def list_zip(path: Path, labels_file: str) -> Listing:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             labels = archive.read(labels_file) if labels_file in archive.NameToInfo else None
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
-        raise ValueError(f"{path} cannot be read as a zip file ({error}); copy or make it again") from error
+        reason = error if path.stat().st_size else "it is empty, 0 bytes"
+        raise ValueError(f"{path} cannot be read as a zip file ({reason}); copy or make it again") from error
     for info in infos:
         _check_name(path, info.filename)
     images = [info for info in infos if is_image(info.filename)]

@@ -1,5 +1,6 @@
 """Reading image bytes where they are: `os.pread`, which has no file position and so survives forks and threads."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +75,8 @@ class ImageReader:
             with self._file(self.uris[row]) as file:
                 data = os.pread(file, count, int(self.offsets[row]) + start)
         except OSError as error:
-            raise ImageError(f"{self.where(row)} cannot be read: {error.strerror}") from error
+            reason = "it is a pipe, expected a file" if error.errno == errno.ESPIPE else error.strerror
+            raise ImageError(f"{self.where(row)} cannot be read: {reason}") from error
         if len(data) != count:
             raise ImageError(f"{self.where(row)} became shorter since it was listed")
         return data
@@ -86,7 +88,7 @@ class ImageReader:
                 self._open[uri] = os.open(uri, os.O_RDONLY)
             yield self._open[uri]
             return
-        file = os.open(uri, os.O_RDONLY)
+        file = os.open(uri, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in the place of an image must not wait for a writer
         try:
             yield file
         finally:

@@ -25,6 +25,7 @@ from facegen.data.sources import Source, open_source
 from facegen.data.stamps import LABEL_COLUMNS
 from facegen.geometry.cameras import mirror as mirror_cameras
 
+_OF_LABEL_FILES = ("missing file", "malformed file", "unreadable file", "another release")  # while sources are opened
 FIRST_TRIED = 100  # images among which a readable one is looked for when no resolution is given
 
 
@@ -227,7 +228,7 @@ def _require_labels(source: Source, rows: pa.Table) -> None:
     without = rows.filter(rows[name].is_null())["id"].to_pylist()
     if not without:
         return
-    known = [problem for problem in source.problems if "label" in problem.kind]
+    known = [problem for problem in source.problems if "label" in problem.kind or problem.kind in _OF_LABEL_FILES]
     problems = known or [Problem("missing label", face, "no usable label in the table") for face in without]
     raise ValueError(
         f"{source.root}: {len(without)} of {len(rows)} faces have no usable label; {summarise(problems)}. "

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from facegen.data.files import check_file
 from facegen.data.inert import Global, Rules, read
 
 MAX_BYTES = 256 * 2**20  # hundreds of times the largest such file of a published dataset
@@ -24,6 +25,7 @@ def load_pickle(path: Path) -> Any:
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path}: {size} bytes, expected a pickle of at most {MAX_BYTES}")
     try:
+        check_file(path)
         with path.open("rb") as stream:
             return _plain(read(stream, _ARRAY_RULES), {})
     except ValueError as error:

@@ -107,6 +107,8 @@ def list_source(root: str | Path, layout: str | None = None) -> Listed:
         raise ValueError(f"{root} is a file; expected a folder of images or an uncompressed zip")
     found, place = find(path, layout)
     images = place.images
+    if not (images.is_dir() or images.is_file()):
+        raise ValueError(f"{images} is a pipe or a device; expected a folder of images or an uncompressed zip")
     listing = list_zip(images, LABELS_FILE) if images.is_file() else list_folder(images, LABELS_FILE)
     if not listing.entries:
         formats = ", ".join(suffix[1:] for suffix in CODECS)

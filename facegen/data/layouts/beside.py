@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from facegen.data.files import check_file
 from facegen.data.layouts.layout import Terms
 from facegen.data.problems import Problem
 
@@ -20,15 +21,26 @@ _NAMED = 3  # examples in a message
 def read_json(path: Path, hook: Callable[[dict], Any] | None = None) -> tuple[dict[str, Any] | None, list[Problem]]:
     """The JSON object in a file, or None and what is wrong with it. `hook` may make each inner object smaller."""
     try:
-        content = json.loads(path.read_bytes(), object_hook=hook)
-    except (ValueError, RecursionError) as error:
-        return None, [Problem("malformed file", path.name, f"not a JSON file ({error}); download it again")]
+        check_file(path)
+        data = path.read_bytes()
+    except ValueError as error:
+        return None, [Problem("malformed file", path.name, f"{error}; download it again")]
     except OSError as error:
         return None, [Problem("unreadable file", path.name, f"{error.strerror}: {path}")]
+    try:
+        content = json.loads(data, object_hook=hook)
+    except (ValueError, RecursionError) as error:
+        return None, [Problem("malformed file", path.name, f"{json_fault(error)}; download it again")]
     if not isinstance(content, dict):
         detail = f"expected an object with an entry for each face, got {type(content).__name__}"
         return None, [Problem("malformed file", path.name, detail)]
     return content, []
+
+
+def json_fault(error: ValueError | RecursionError) -> str:
+    """What is wrong with a text that was to be JSON, in words."""
+    reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+    return f"not a JSON file ({reason})"
 
 
 def missing_file(path: Path, what: str, terms: Terms) -> Problem:

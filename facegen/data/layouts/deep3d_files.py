@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facegen.data import lists
+from facegen.data.files import check_file
 from facegen.data.layouts.beside import points, vectors
 from facegen.data.layouts.layout import Annotations, Place, Terms
 from facegen.data.poses import pose_columns
@@ -87,12 +88,14 @@ def read_reconstructions(files: dict[int, Path]) -> tuple[dict[int, Reconstructi
     return found, problems
 
 
-def parse(data: bytes | OSError) -> Reconstruction | str:
-    """What a .mat file holds, or what is wrong with it in words. Nothing in it is executed."""
+def parse(data: bytes | OSError | ValueError) -> Reconstruction | str:
+    """What a .mat file holds, or what is wrong with it, or with reading it, in words. Nothing in it is executed."""
     from scipy.io import loadmat  # takes a quarter of a second, and only datasets with .mat files need it
 
     if isinstance(data, OSError):
         return f"cannot be read: {data.strerror}"
+    if isinstance(data, ValueError):
+        return str(data)
     if len(data) > _MOST_BYTES:
         return f"{len(data)} bytes, expected some thousands"
     try:
@@ -118,7 +121,7 @@ def _checked(content: dict[str, Any]) -> Reconstruction | str:
     return "'lm68' must be 68 finite pairs (x, y)" if landmarks is None else Reconstruction(coefficients, landmarks)
 
 
-def _contents(paths: Sequence[Path]) -> Iterator[bytes | OSError]:
+def _contents(paths: Sequence[Path]) -> Iterator[bytes | OSError | ValueError]:
     """Bytes of files in order, read ahead by threads: parsing holds Python's lock, reading does not."""
     portions = [paths[start : start + _PORTION] for start in range(0, len(paths), _PORTION)]
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -126,12 +129,13 @@ def _contents(paths: Sequence[Path]) -> Iterator[bytes | OSError]:
             yield from contents
 
 
-def _read(paths: Sequence[Path]) -> list[bytes | OSError]:
-    def one(path: Path) -> bytes | OSError:
+def _read(paths: Sequence[Path]) -> list[bytes | OSError | ValueError]:
+    def one(path: Path) -> bytes | OSError | ValueError:
         try:
+            check_file(path)
             with path.open("rb") as file:
                 return file.read(_MOST_BYTES + 1)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return error
 
     return [one(path) for path in paths]
@@ -168,7 +172,7 @@ def _match(
     extra = [files[number] for number in files if number not in rows]
     problems += [Problem("unexpected file", f"{p.parent.name}/{p.name}", "there is no such face") for p in extra]
     gone = [number for number in rows if number not in files and number not in excluded]
-    detail = f"ships for all but the {len(excluded)} excluded images; expected below {places[0]}, from {terms.home}"
+    detail = f"every face but the {len(excluded)} excluded ones has one; expected below {places[0]}, from {terms.home}"
     problems += [Problem("missing file", f"{places[0].name}/{ids[rows[number]]}{suffix}", detail) for number in gone]
     return {rows[number]: path for number, path in files.items() if number in rows}, problems
 

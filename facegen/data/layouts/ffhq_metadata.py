@@ -25,7 +25,7 @@ def annotate_metadata(place: Place, ids: Sequence[str]) -> Annotations:
     """Columns license, author, photo_url, split (train, validation) and, where the images have the size that the file
     states, landmarks [136]; nothing without the file.
     """
-    if not (place.home / METADATA).is_file():
+    if not (place.home / METADATA).exists():
         return Annotations({}, [])
     content, problems = read_json(place.home / METADATA, _smaller)
     if content is None:

@@ -72,7 +72,7 @@ def metadata(place: Place) -> list[Path]:
 
 
 def _meta(path: Path, ids: Sequence[str]) -> tuple[dict[str, pa.Array], list[Problem]]:
-    if not path.is_file():
+    if not path.exists():
         return {}, [missing_file(path, "gender, age and beard of each face, and its index in FFHQ", TERMS)]
     content, problems = read_json(path)
     if content is None:

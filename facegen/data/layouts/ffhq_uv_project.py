@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from facegen.data.layouts.beside import vectors
+from facegen.data.files import check_file
+from facegen.data.layouts.beside import json_fault, vectors
 from facegen.data.layouts.layout import Annotations
 from facegen.data.layouts.small_files import npy_array, numbers
 from facegen.data.problems import Problem
@@ -50,7 +51,7 @@ def annotate(project: Path, photographs: Sequence[int | None]) -> Annotations:
             continue
         try:
             found, malformed = _read(source, suffix, photographs, read)
-        except (zipfile.BadZipFile, OSError) as error:
+        except (ValueError, zipfile.BadZipFile, OSError) as error:
             problems.append(Problem("malformed file", source.name, f"cannot be read ({error}); download it again"))
             continue
         columns[column], problems = vectors(found, len(photographs), size), problems + malformed
@@ -67,6 +68,8 @@ def read_attributes(data: bytes) -> np.ndarray:
     try:
         content = json.loads(data)
         values = [float(content[name]) for name in ATTRIBUTES]
+    except RecursionError as error:
+        raise ValueError(json_fault(error)) from error
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"expected the numbers {', '.join(ATTRIBUTES)} ({type(error).__name__}: {error})") from error
     return numbers(np.array(values), [(len(ATTRIBUTES),)], "attributes")
@@ -97,6 +100,7 @@ def _contents(source: Path, suffix: str) -> Iterator[tuple[Mapping[int, str], Ca
     if source.is_dir():
         yield _numbered([path.name for path in source.iterdir()], suffix), lambda name: _bytes(source / name)
         return
+    check_file(source)
     with zipfile.ZipFile(source) as archive:
 
         def load(name: str) -> bytes:

@@ -61,7 +61,9 @@ def eg3d_labels(place: Place, names: Sequence[str], dataset_json: bytes | None) 
     if content is None:
         return Labels(camera_columns({}, ids)[0], problems)
     problems += unmatched(CAMERAS, list(content), ids, "label")
-    columns, malformed = camera_columns({row: content[name] for row, name in enumerate(ids) if name in content}, ids)
+    columns, malformed = camera_columns(
+        {row: content[name] for row, name in enumerate(ids) if name in content}, ids, CAMERAS
+    )
     return Labels(columns, problems + malformed)
 
 
@@ -107,7 +109,7 @@ def _info_columns(content: dict[str, Any], ids: Sequence[str]) -> tuple[dict[str
         entry = _info(name, content.get(name))
         if entry is None and name in content:
             problems.append(
-                Problem("malformed entry", name, f"{INFO} has {content[name]!r:.60}, expected a photograph")
+                Problem("malformed entry", name, f"{INFO} has {content[name]!r:.60}, expected its photograph")
             )
         found.append(entry or {})
     names = ("photo", "license", "author", "photo_url")

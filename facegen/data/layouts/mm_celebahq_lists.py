@@ -27,7 +27,7 @@ def splits(home: Path, ids: Sequence[str], terms: Terms) -> Annotations:
     parts: dict[str, str] = {}
     problems = []
     for part, name in SPLITS.items():
-        if not (home / name).is_file():
+        if not (home / name).exists():
             problems.append(missing_file(home / name, f"the list of {part} images", terms))
             continue
         try:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import pyarrow as pa
 from tqdm import tqdm
 
+from facegen.data.files import check_file
 from facegen.data.layouts.beside import missing_file
 from facegen.data.layouts.layout import Place, Terms
 from facegen.data.problems import Problem
@@ -52,7 +53,9 @@ def match(
 
 def missing_of(folder: Path, face: str, terms: Terms) -> Problem:
     """A face without its file."""
-    return Problem("missing file", f"{folder.name}/{face}", f"of this face; expected in {folder}, from {terms.home}")
+    return Problem(
+        "missing file", f"{folder.name}/{face}", f"every face has one; expected in {folder}, from {terms.home}"
+    )
 
 
 def path_column(place: Place, paths: Mapping[int, Path], count: int) -> pa.Array:
@@ -90,6 +93,12 @@ def _attempts(paths: Sequence[Path], read: Callable[[Path], Value], what: str) -
 
 
 def _attempt(path: Path, read: Callable[[Path], Value]) -> Value | _Failure:
+    try:
+        check_file(path)
+    except OSError as error:
+        return _Failure(f"cannot be read: {error.strerror or error}")
+    except ValueError as error:
+        return _Failure(f"{error}; download it again")
     try:
         return read(path)
     except OSError as error:

@@ -127,7 +127,7 @@ def _changed(path: Path, **values: Any) -> None:
 
 BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:700]), "not a readable MATLAB file of 700 bytes"),
-    "empty": (lambda path: path.write_bytes(b""), "not a readable MATLAB file of 0 bytes"),
+    "empty": (lambda path: path.write_bytes(b""), "the file is empty (0 bytes)"),
     "a web page": (lambda path: path.write_text("<html>quota exceeded</html>"), "not a readable MATLAB file"),
     "version 7.3": (lambda path: path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + bytes(512)), "HDF"),
     "huge": (lambda path: path.write_bytes(bytes(2 << 20)), "bytes, expected some thousands"),
