@@ -5,7 +5,6 @@ every answer is one line with exit status 2 and without a traceback, and writes 
 runs the same cases.
 """
 
-import argparse
 import json
 import pickle
 import shlex
@@ -22,7 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import typed_cases
+from benchmarks.typed_cases import Answer, Row
+
 SIZE = 64
 # A disk of its own, where the system lets one be mounted for one process: 1 MB, and read-only after `made` has run.
 MOUNT = "mount -t tmpfs -o size=1m none {folder} && {made} && exec {command}"
@@ -208,53 +211,33 @@ def can_mount() -> bool:
         return subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True).returncode == 0
 
 
-def typed(case: Case, folder: Path) -> subprocess.CompletedProcess[str]:
+def typed(case: Case, folder: Path) -> Answer:
     """Run a case as a user would, in a process of its own."""
-    command = [sys.executable, "-m", "facegen", *case.words.split()]
+    command = typed_cases.facegen_command(case.words.split())
     if case.mount:
         script = MOUNT.format(folder="disk", made=case.mount, command=shlex.join(command))
         command = ["unshare", "-rm", "sh", "-c", script]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
-
-
-def fault(case: Case, status: int, errors: str) -> str:
-    """What is wrong with an answer; empty when it is as it should be."""
-    lines = [line for line in errors.replace("\r", "\n").splitlines() if line.strip()]
-    answers = [line for line in lines if line.startswith("facegen: ")]
-    if status != 2:
-        return f"exit status {status}"
-    if len(answers) != 1 or lines[-1] != answers[0]:
-        return f"{len(answers)} lines of answer"
-    if "Traceback" in errors:
-        return "a traceback"
-    return "" if case.answer in answers[0] else f"no {case.answer!r} in the answer"
+    return typed_cases.typed(command, folder)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bad_input.md")
-    out = parser.parse_args().out
-    rows, faults = [], 0
+    out = typed_cases.out_argument(__doc__ or "", "bad_input.md")
+    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        prepare(folder, lambda words: subprocess.run([sys.executable, "-m", "facegen", *words], cwd=folder).returncode)
+        prepare(folder, lambda words: typed_cases.typed(typed_cases.facegen_command(words), folder).status)
         for case in cases():
             if case.mount and not can_mount():
                 print(f"skipped, no disk can be mounted here: {case.wrong}")
                 continue
-            finished = typed(case, folder)
-            problem = fault(case, finished.returncode, finished.stderr)
-            faults += bool(problem)
-            answer = (finished.stderr.strip().splitlines() or [""])[-1].replace(f"{folder}/", "")
-            print(f"{'FAULT ' + problem if problem else 'ok':<40} {case.wrong}: {answer}", flush=True)
-            rows.append(f"| {case.wrong} | `facegen {case.words}` | `{answer}` |".replace("||", "\\|\\|"))
-        if (folder / "pwned.txt").exists():
-            faults += 1
-            print("FAULT: the pickle was executed")
-    if faults == 0:
-        out.write_text(HEAD.format(count=len(rows)) + "\n".join(rows) + "\n")
-    print(f"{len(rows)} cases, {faults} faults" + ("" if faults else f"; written to {out}"))
-    return 1 if faults else 0
+            answer = typed(case, folder)
+            line = typed_cases.last_line(answer.err).replace(f"{folder}/", "")
+            rows.append(Row(case.wrong, case.words, line, typed_cases.fault_of_refusal(answer, case.answer)))
+            typed_cases.report(rows[-1])
+        executed = (folder / "pwned.txt").exists()
+    if executed:
+        print("FAULT: the pickle was executed")
+    return typed_cases.write_page(out, HEAD, rows, sum(bool(row.fault) for row in rows) + executed)
 
 
 HEAD = """\

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import bad_input
 from benchmarks.bad_input import Case
+from benchmarks.typed_cases import Answer, fault_of_refusal
 from facegen import cli
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad_input.md"
@@ -32,7 +33,8 @@ def test_answer(case: Case, inputs: Path, monkeypatch: pytest.MonkeyPatch, capsy
         pytest.skip("depends on the machine")
     before = sorted(inputs.rglob("*"))
     status = cli.main(case.words.split())
-    assert bad_input.fault(case, status, capsys.readouterr().err) == ""
+    printed = capsys.readouterr()
+    assert fault_of_refusal(Answer(status, printed.out, printed.err), case.answer) == ""
     assert sorted(inputs.rglob("*")) == before, "a refused command leaves nothing behind"
 
 
@@ -41,8 +43,8 @@ def test_answer(case: Case, inputs: Path, monkeypatch: pytest.MonkeyPatch, capsy
 def test_answer_on_a_disk_of_its_own(case: Case, inputs: Path) -> None:
     if not bad_input.can_mount():
         pytest.skip("this process may not mount a disk")
-    finished = bad_input.typed(case, inputs)
-    assert bad_input.fault(case, finished.returncode, finished.stderr) == "", finished.stderr
+    answer = bad_input.typed(case, inputs)
+    assert fault_of_refusal(answer, case.answer) == "", answer.err
 
 
 def test_page_shows_every_case() -> None:
