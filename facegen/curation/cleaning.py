@@ -57,6 +57,9 @@ class Limits:
                 raise ValueError(f"{field.name}: got {value!r}, expected a number or null")
         if (self.max_density is None) != (self.density_of is None):
             raise ValueError("max_density and density_of (a source, or an npz of theta and phi) belong together")
+        for name in ("density_of", "exclude"):  # now, not after hours of detecting
+            if (path := getattr(self, name)) is not None and not Path(path).expanduser().exists():
+                raise ValueError(f"{name}: {path} does not exist; check the spelling")
         if not -1 <= self.duplicate_bits < 128:
             raise ValueError(f"duplicate_bits: got {self.duplicate_bits}, expected 0 to 127 of 256, or -1: off")
 

@@ -59,7 +59,10 @@ def _pool(stack: ExitStack, workers: int) -> Engine:
 
 def _ray(stack: ExitStack, workers: int) -> Engine:
     """Ray Data over the items, one block each, so that they are handed out one by one."""
-    import ray  # an extra; its absence is told before any work
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("engine=ray needs Ray; pip install 'ray[data]', or use engine=pool") from error
 
     def run(function: Callable[[Any], int], items: Sequence[Any]) -> Iterator[int]:
         if not ray.is_initialized():

@@ -195,12 +195,9 @@ def _detect(work: _Work, rows: list[Row], models: FaceModels) -> None:
     if not table.exists(work.out / PHOTOS) or not _same(work.out / PHOTOS, work.photos):
         table.write(work.out / PHOTOS, work.photos)
         work.changed = True
-    work.faces = _found(work.photos).append_column(REJECTED, pa.array([None] * _count(work.photos), pa.string()))
+    found = _found(work.photos)
+    work.faces = found.append_column(REJECTED, pa.nulls(len(found), pa.string()))
     work.commit([])
-
-
-def _count(photos: pa.Table) -> int:
-    return sum(len(boxes or []) for boxes in photos.filter(photos[REJECTED].is_null())["boxes"].to_pylist())
 
 
 def _found(photos: pa.Table) -> pa.Table:

@@ -74,6 +74,7 @@ def test_excluded_by_hand(tmp_path: Path) -> None:
         ({"min_size": True}, "min_size: got True"),
         ({"min_sharpness": float("nan")}, "min_sharpness"),
         ({"duplicate_bits": 128}, "0 to 127"),
+        ({"exclude": "nowhere.txt"}, "exclude: nowhere.txt does not exist"),
     ],
 )
 def test_limits_that_are_none(change: dict[str, Any], answer: str) -> None:
