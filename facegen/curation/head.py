@@ -33,16 +33,22 @@ def given_head(path: str | Path) -> Head:
     Raises ValueError for a file that cannot be read or holds something else.
     """
     place = Path(path).expanduser()
-    data = place.read_bytes()[:_BYTES]
+    lines = [] if place.suffix == ".npy" else _lines(place)
     try:
         if place.suffix == ".npy":
             points = np.load(place, allow_pickle=False)
         else:
-            points = np.loadtxt(data.decode().replace(",", " ").splitlines(), ndmin=2)
+            points = np.array([[float(word) for word in line.split()] for line in lines if line.strip()])
         points = np.asarray(points, dtype=np.float64)
     except (ValueError, EOFError) as error:
         raise ValueError(f"points: {path} cannot be read ({error}); expected 68 rows of x y z") from error
     if points.shape != (68, 3) or not np.isfinite(points).all() or np.abs(points).max() > _LARGEST:
         wanted = "(68, 3) in the world of camera labels: x right, y up, z out of the face, the nose near (0, 0, 0.3)"
-        raise ValueError(f"points: {path} holds {points.shape} numbers up to {np.abs(points).max():.3g}; {wanted}")
+        largest = np.abs(points).max(initial=0)
+        raise ValueError(f"points: {path} holds {points.shape} numbers up to {largest:.3g}; expected {wanted}")
     return Head(points, f"landmarks-pnp {place.name} {hashlib.sha256(points.tobytes()).hexdigest()[:8]}")
+
+
+def _lines(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        return file.read(_BYTES).decode(errors="replace").replace(",", " ").splitlines()

@@ -111,7 +111,10 @@ def test_given_heads(head: Head, tmp_path: Path) -> None:
         found = given_head(tmp_path / name)
         np.testing.assert_allclose(found.points, head.points)
         assert found.method.startswith(f"landmarks-pnp {name} ")
-    for name in ("bad.txt", "words.txt"):
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "uneven.txt").write_text("1 2 3\n4 5\n")
+    (tmp_path / "bad.npy").write_bytes(b"no array")
+    for name in ("bad.txt", "words.txt", "empty.txt", "uneven.txt", "bad.npy"):
         with pytest.raises(ValueError, match=r"points: .*68"):
             given_head(tmp_path / name)
 
