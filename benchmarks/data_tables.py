@@ -87,7 +87,7 @@ def measures(root: Path) -> dict[str, Callable[[], Callable[[], Any]]]:
         "a recipe of all, opened without a table": lambda: lambda: open_source(root, use_table=False),
         "a recipe of all, opened with its table": lambda: lambda: recipe(root),
         "the same with that condition": lambda: lambda: recipe(root, where=CONDITION),
-        "the same, balanced by the density of poses": lambda: lambda: _balanced(root),
+        "a recipe of all, balanced by the density of poses": lambda: lambda: _balanced(root),
         "statistics of a recipe and of its source": numbers,
         "map of its density (32,761 places)": density,
     }
