@@ -74,7 +74,7 @@ def index_crops(out: Path, kept: pa.Table) -> list[Indexed]:
     """Tables of both kinds of crops, with how cameras were found and the numbers that cleaning looked at."""
     made = []
     for kind in KINDS:
-        indexed = build_index(out, f"lpff_{kind}")
+        indexed = build_index(out, f"curated_{kind}")
         columns = kept.select(["id", *_COLUMNS[kind]])
         set_changed(indexed.path, columns)
         made.append(indexed)

@@ -99,10 +99,10 @@ def test_published_layout(made: tuple[Path, Curated], photographs: Path) -> None
 def test_sources_of_both_crops(made: tuple[Path, Curated], head: Head) -> None:
     out, _ = made
     for kind in ("eg3d", "stylegan"):
-        source = open_source(out, f"lpff_{kind}")
+        source = open_source(out, f"curated_{kind}")
         assert source.indexed and source.rows["id"].to_pylist() == KEPT
         assert set(source.rows["camera_method"].to_pylist()) == {head.method}
-        assert not source.problems and not build_index(out, f"lpff_{kind}").problems
+        assert not source.problems and not build_index(out, f"curated_{kind}").problems
 
 
 def test_landmarks_of_the_index_lie_on_the_crop(made: tuple[Path, Curated], faces: list[Truth]) -> None:

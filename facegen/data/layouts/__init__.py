@@ -7,7 +7,7 @@ from facegen.data.layouts.ffhq import FFHQ
 from facegen.data.layouts.ffhq_eg3d import FFHQ_EG3D
 from facegen.data.layouts.ffhq_uv import FFHQ_UV, FFHQ_UV_INTERPOLATE
 from facegen.data.layouts.layout import Annotations, Layout, Place, Terms
-from facegen.data.layouts.lpff import LPFF_EG3D, LPFF_STYLEGAN
+from facegen.data.layouts.lpff import CURATED_EG3D, CURATED_STYLEGAN, LPFF_EG3D, LPFF_STYLEGAN
 from facegen.data.layouts.mm_celebahq import MM_CELEBAHQ
 from facegen.data.layouts.sfhq import SFHQ
 
@@ -27,6 +27,8 @@ LAYOUTS: tuple[Layout, ...] = (
     CELEBAHQ,
     LPFF_EG3D,
     LPFF_STYLEGAN,
+    CURATED_EG3D,
+    CURATED_STYLEGAN,
     SFHQ,
     FFHQ_UV,
     FFHQ_UV_INTERPOLATE,

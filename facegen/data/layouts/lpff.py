@@ -34,8 +34,9 @@ _WHAT = {
 }
 _COLUMNS = {LANDMARKS[0]: "landmarks_raw", LANDMARKS[1]: "landmarks_realign2400"}
 _FACE = re.compile(r"(?:[^/]+/)?([^/]+_\d{2,})\.(?:png|jpg)")
-_CURATED = ("debug", "rejected*", "contact_sheet.png")  # what `facegen data curate` puts beside its own
-_SHIPPED = (*FILES, "crop", "raw*", "realign2400*", "eg3d*", "stylegan*", *_CURATED)
+CURATED = "photos.lance"  # tells what `facegen data curate` made from what LPFF ships
+_BESIDE = ("debug", "rejected*", "contact_sheet.png")  # what it puts there for people
+_SHIPPED = (*FILES, "crop", "raw*", "realign2400*", "eg3d*", "stylegan*", *_BESIDE)
 
 
 def face_id(name: str) -> str | None:
@@ -142,16 +143,17 @@ def _landmarks(content: dict[str, Any], file: str, ids: Sequence[str]) -> tuple[
     return vectors({row: values for row, values in found.items() if values is not None}, len(ids), 136), problems
 
 
-LPFF_EG3D = Layout(
-    "lpff_eg3d", TERMS, lambda path: locate(path, "eg3d"), 19_590, face_id, eg3d_labels, annotate, metadata=metadata
-)
-LPFF_STYLEGAN = Layout(
-    "lpff_stylegan",
-    TERMS,
-    lambda path: locate(path, "stylegan"),
-    19_590,
-    face_id,
-    stylegan_labels,
-    annotate,
-    metadata=metadata,
-)
+def _layout(crop: str, is_curated: bool) -> Layout:
+    """One crop of LPFF, or of photographs that `facegen data curate` laid out like it: whose terms are the user's."""
+
+    def found(path: Path) -> Place | None:
+        place = locate(path, crop)
+        return place if place and (place.home / CURATED).exists() is is_curated else None
+
+    owner, terms, published = ("curated", None, None) if is_curated else ("lpff", TERMS, 19_590)
+    labels = eg3d_labels if crop == "eg3d" else stylegan_labels
+    return Layout(f"{owner}_{crop}", terms, found, published, face_id, labels, annotate, metadata=metadata)
+
+
+LPFF_EG3D, LPFF_STYLEGAN = (_layout(crop, is_curated=False) for crop in ("eg3d", "stylegan"))
+CURATED_EG3D, CURATED_STYLEGAN = (_layout(crop, is_curated=True) for crop in ("eg3d", "stylegan"))
