@@ -6,7 +6,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from facegen.cli.stats_tables import Table, glance
+from facegen.cli.stats.tables import Table, glance
 from facegen.cli.terms import announce
 from facegen.data.recipe import Recipe
 
@@ -38,13 +38,13 @@ def run(cfg: DictConfig) -> None:
     recipes = [instantiate(settings[key], cache=False, workers=0).recipe for key in keys]
     announce(terms for recipe in recipes for terms in recipe.terms)
     titles = _unlike([_title(recipe, settings["chosen"][key]) for key, recipe in zip(keys, recipes, strict=True)])
-    from facegen.cli import stats_report  # matplotlib takes half a second
-    from facegen.cli.stats_kinds import file_name
+    from facegen.cli.stats import report  # matplotlib takes half a second
+    from facegen.cli.stats.kinds import file_name
 
     folder = Path(str(settings["out"] or f"{'+'.join(map(file_name, titles))}-stats")).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    looks = [stats_report.look(recipe, title) for recipe, title in zip(recipes, titles, strict=True)]
-    pictures = stats_report.write(folder, looks)
+    looks = [report.look(recipe, title) for recipe, title in zip(recipes, titles, strict=True)]
+    pictures = report.write(folder, looks)
     print(text(glance([each.numbers for each in looks])))
     print(f"{pictures} pictures and stats.json beside the page: {folder / 'index.html'}")
 

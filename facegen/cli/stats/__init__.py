@@ -1,0 +1,1 @@
+"""What `facegen data stats` shows: tables, plots and the page around them."""
