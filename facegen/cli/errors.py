@@ -15,6 +15,7 @@ _ADVICE = {
     errno.EROFS: "is on a read-only file system; choose another folder",
     errno.ENOSPC: "no space left on the disk; free some, or choose a folder on another disk",
     errno.EDQUOT: "the disk quota is used up; free some, or choose a folder on another disk",
+    errno.EEXIST: "exists already; choose another name",
     errno.EISDIR: "is a folder, expected a file",
     errno.ENOTDIR: "is not a folder; a part of this path is a file",
     errno.ENAMETOOLONG: "the file name is too long",

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from facegen.data import lists, table
+from facegen.data.files import check_file
 from facegen.data.layouts.layout import stem
 from facegen.data.listing import codec
 from facegen.data.sources import Source
@@ -98,7 +99,10 @@ def read_ids(ids: Ids) -> list[str]:
     if str(ids).startswith(PACKAGED):
         return lists.packaged(str(ids).removeprefix(PACKAGED))
     path = Path(ids).expanduser()
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; expected a list of ids: text with one id a line, JSON or CSV")
     try:
+        check_file(path)
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
             content = json.loads(text)
