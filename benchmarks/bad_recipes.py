@@ -54,7 +54,7 @@ def recipes() -> list[Case]:
         _case("lpff", "an unknown layout", "data index root=LPFF-dataset layout=lpff", "expected one of", "lpff_eg3d"),
         _case(
             "lpff", "a list that does not exist", f"train {LPFF} +data.sources.lpff.ids=faces.txt",
-            "faces.txt does not exist",
+            "faces.txt is not a list", "it does not exist",
         ),
         _case(
             "lpff", "an unknown list of facegen's", f"train {LPFF} +data.sources.lpff.exclude=pkg:lpff", "pkg:lpff",

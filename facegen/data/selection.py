@@ -99,8 +99,6 @@ def read_ids(ids: Ids) -> list[str]:
     if str(ids).startswith(PACKAGED):
         return lists.packaged(str(ids).removeprefix(PACKAGED))
     path = Path(ids).expanduser()
-    if not path.exists():
-        raise ValueError(f"{path} does not exist; expected a list of ids: text with one id a line, JSON or CSV")
     try:
         check_file(path)
         text = path.read_text(encoding="utf-8")
@@ -110,8 +108,9 @@ def read_ids(ids: Ids) -> list[str]:
                 raise ValueError("expected a list of ids")
             return [str(name) for name in content]
     except (OSError, ValueError) as error:
+        reason = "it does not exist" if isinstance(error, FileNotFoundError) else error
         raise ValueError(
-            f"{path} is not a list of ids ({error}); expected text with one id a line, JSON or CSV"
+            f"{path} is not a list of ids ({reason}); expected text with one id a line, JSON or CSV"
         ) from error
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     first = [row[0].strip() for row in csv.reader(lines)] if path.suffix == ".csv" else [line.strip() for line in lines]
