@@ -89,10 +89,11 @@ def _published(path: Path, count: int) -> NDArray[np.int64]:
         table = json.loads(path.read_text())
         repeats = np.array([table[str(row)] for row in range(len(table))], dtype=np.int64)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = "it does not exist" if isinstance(error, FileNotFoundError) else repr(error)
         raise ValueError(
-            f'{path} is not a table of copies ({error!r}); expected JSON {{"0": 2, "1": 1, ...}}'
+            f'{path} is not a table of copies ({reason}); expected JSON {{"0": 2, "1": 1, ...}}'
         ) from error
     if len(repeats) != count or (repeats < 1).any():
-        got = f"{len(repeats)} faces, from {repeats.min(initial=0)} copies on"
+        got = f"{len(repeats)} faces, the rarest {min(repeats, default=0)} times"
         raise ValueError(f"{path} is for {got}; expected the {count} faces of the recipe, each at least once")
     return repeats

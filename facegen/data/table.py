@@ -47,7 +47,7 @@ def matching(path: Path, condition: str) -> list[str]:
         return dataset.to_table(columns=["id"], filter=condition)["id"].to_pylist()
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0].removeprefix("Invalid user input: ")
-        reason = reason.partition(". Valid fields")[0].removeprefix("Schema error: ")[:160]
+        reason = reason.partition(". Valid fields")[0].partition(", /")[0].removeprefix("Schema error: ")[:160]
         columns = ", ".join(dataset.schema.names)
         raise ValueError(f"where={condition!r} cannot be asked of {path} ({reason}); its columns: {columns}") from error
 
