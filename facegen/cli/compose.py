@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from facegen.cli import heuristics, schema
 from facegen.cli import overrides as words
+from facegen.cli.agreement import check_agreement
 from facegen.cli.commands import Command
 from facegen.cli.notes import comments
 
@@ -101,6 +102,7 @@ def compose_with_choices(
         second = packages(command.config)
         typed = [words.as_text_where_needed(word) for word in overrides]
         choices, values = _split_choices([words.in_package(word, second) for word in typed], known)
+        _check_agreement(command.config, known.search, choices, [words.parse(word)[1] for word in values])
         base, _ = composed(command.config, [*known.search, *choices])
         plain: Any = OmegaConf.to_container(base)
         admitted = [words.admit(plain, word, command.name) for word in values]
@@ -108,6 +110,15 @@ def compose_with_choices(
         given: Any = OmegaConf.to_container(cfg)
         schema.check_defaults(plain, given)
         return cfg, chosen | _several(choices)
+
+
+def _check_agreement(config: str, search: Sequence[str], choices: Sequence[str], settled: Sequence[str]) -> None:
+    """Look at the files of each list of choices one by one, as each would be alone."""
+    for key, value in _several(choices).items():
+        names, name_of_group = [name.strip() for name in str(value).split(",")], key.partition("@")[2] or key
+        alone = [composed(config, [*search, f"{key}={name}"])[0] for name in names]
+        nodes = [OmegaConf.to_container(OmegaConf.select(cfg, name_of_group)) for cfg in alone]
+        check_agreement(name_of_group, dict(zip(names, nodes, strict=True)), settled)
 
 
 def packages(config: str) -> dict[str, str]:

@@ -41,7 +41,8 @@ def given_head(path: str | Path) -> Head:
             points = np.array([[float(word) for word in line.split()] for line in lines if line.strip()])
         points = np.asarray(points, dtype=np.float64)
     except (ValueError, EOFError) as error:
-        raise ValueError(f"points: {path} cannot be read ({error}); expected 68 rows of x y z") from error
+        what = "not an array of numbers" if place.suffix == ".npy" else str(error)
+        raise ValueError(f"points: {path} cannot be read ({what}); expected 68 rows of x y z") from error
     if points.shape != (68, 3) or not np.isfinite(points).all() or np.abs(points).max() > _LARGEST:
         wanted = "(68, 3) in the world of camera labels: x right, y up, z out of the face, the nose near (0, 0, 0.3)"
         largest = np.abs(points).max(initial=0)

@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from facegen.data.files import check_file
 from facegen.data.headers import ImageError
 from facegen.data.images import decode, resize
 from facegen.data.masks import CELEBAMASK, FACE_PARSING
@@ -63,8 +65,8 @@ class Conditions:
 
     def _picture(self, name: str, path: str) -> NDArray[np.uint8]:
         try:
-            with open(path, "rb") as file:
-                data = file.read()
+            check_file(Path(path))
+            data = Path(path).read_bytes()
             if name in PARTS:
                 return _ids(data, self.resolution)[None]
             return resize(decode(data, convert=True), self.resolution).transpose(2, 0, 1)

@@ -229,7 +229,9 @@ def _require_labels(source: Source, rows: pa.Table) -> None:
     if not without:
         return
     known = [problem for problem in source.problems if "label" in problem.kind or problem.kind in _OF_LABEL_FILES]
-    problems = known or [Problem("missing label", face, "no usable label in the table") for face in without]
+    problems = known or [
+        Problem("missing label", face, "no usable label in the table; index it again") for face in without
+    ]
     raise ValueError(
         f"{source.root}: {len(without)} of {len(rows)} faces have no usable label; {summarise(problems)}. "
         f"See all: facegen data validate root={source.root} labels=true"

@@ -144,8 +144,8 @@ def _parse_source(entry: Mapping[str, Any]) -> SourceSpec:
 def _find(ids: Ids, known: Mapping[str, int], source: Source, what: str) -> list[int]:
     """Rows of ids. What a packaged list leaves out of a whole dataset need not be there in a part of it."""
     names = [_without_suffix(name) for name in read_ids(ids)]
-    published = source.layout.published
-    if str(ids).startswith(PACKAGED) and published is not None and len(known) < published:
+    published = source.layout.published or 0
+    if str(ids).startswith(PACKAGED) and len(known) < published and lists.serves(str(ids), source.layout.name):
         names = [name for name in names if name in known]
     if unknown := [name for name in names if name not in known]:
         example = next(iter(known))

@@ -100,7 +100,8 @@ def test_several_recipes_are_one(datasets: dict[str, Path]) -> None:
 
 def test_a_recipe_takes_sources_of_the_user(datasets: dict[str, Path], tmp_path: Path) -> None:
     """Settings that no YAML lists, a source of another name, and a folder beside published datasets."""
-    words = ["data=[lpff,folder]", f"data.root={tmp_path}", "data.sources.lpff.repeat=2", *places(datasets)]
+    words = ["data=[lpff,folder]", "data.mirror=true", f"data.root={tmp_path}", "data.sources.lpff.repeat=2"]
+    words += places(datasets)
     words += [f"data.sources.large.root={datasets['lpff']}", "data.sources.large.layout=lpff_stylegan"]
     settings = compose.checked(commands()["train"], words)
     assert settings.data.sources.lpff.repeat == 2 and settings.data.root == str(tmp_path)
@@ -119,6 +120,13 @@ def test_a_recipe_takes_sources_of_the_user(datasets: dict[str, Path], tmp_path:
         (["data=lpff", "data.sauces.lpff.root=x"], "no such setting; did you mean"),
         (["data=lpff", "data.rebalance=often"], "got 'often', expected one of: lpff, eg3d, importance"),
         (["data=curated"], "data has no sources; choose data=ffhq"),
+        (
+            ["data=[lpff_ffhq_rebalanced,ffhq]"],
+            "says lpff, ffhq says null for rebalance; settle it",
+        ),
+        (["data=[ffhq_rebalanced,lpff_ffhq_rebalanced]"], "{rule: eg3d, copies: null}, lpff_ffhq_rebalanced says lpff"),
+        (["data=[ffhq,ffhq_uv]"], "ffhq says true, ffhq_uv says false for mirror; settle it: data.mirror=VALUE"),
+        (["data=lpff", "data.sources.lpff.exclude=pkg:ffhq_excluded"], "900 of 900 exclude do not exist"),
         (["data=lpff", "data.conditions=mask"], "data.conditions: got 'mask', expected a list"),
     ],
 )

@@ -65,7 +65,7 @@ def test_wrong_sources(sources: Any, message: str) -> None:
     [
         ({"ids": ["a/99"]}, "1 of 1 ids do not exist.*'a/99'.*look like 'a/01'"),
         ({"exclude": ["x"]}, "exclude do not exist"),
-        ({"ids": "missing.txt"}, "not a list of ids"),
+        ({"ids": "missing.txt"}, r"missing\.txt.*does not exist"),
         ({"ids": []}, "no image is left"),
     ],
 )

@@ -3,11 +3,17 @@
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
+_LAYOUTS = {"ffhq_excluded": ("ffhq",), "celebahq_excluded": ("celebahq", "mm_celebahq")}
 
 
 def excluded(dataset: str) -> list[str]:
     """Names of the images that the cleaned version of a dataset leaves out: `ffhq` (900) or `celebahq` (563)."""
     return packaged(f"{dataset}_excluded")
+
+
+def serves(name: str, layout: str) -> bool:
+    """Whether a list, `pkg:NAME`, is about the images of a layout."""
+    return layout in _LAYOUTS.get(name.rpartition(":")[2], ())
 
 
 def packaged(name: str) -> list[str]:
