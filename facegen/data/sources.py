@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facegen.data import table
 from facegen.data.labels import LABELS_FILE, Labels
@@ -147,8 +148,7 @@ def _indexed(listed: Listed, rows: pa.Table, columns: Sequence[str]) -> pa.Table
     base = str(path if path.is_dir() else path.parent)
     for place, name in enumerate(stored.column_names):
         if name == "uri" or name in PATH_COLUMNS:
-            files = [file if file is None else os.path.join(base, file) for file in stored[name].to_pylist()]
-            stored = stored.set_column(place, name, pa.array(files, pa.string()))
+            stored = stored.set_column(place, name, pc.binary_join_element_wise(base, stored[name], os.sep))
     return stored
 
 

@@ -25,6 +25,7 @@ INDEX_COLUMNS = {
 LABEL_COLUMNS = ("camera", "label")
 # Files that belong to a face; like `uri` relative to the folder of the table.
 PATH_COLUMNS = ("mask", "segmentation", "parts", "sketch", "render", "latent")
+_STAMP_COLUMNS = ("offset", "size", "mtime", "codec")
 _STAMP, _SHIPPED, _WHOLE = b"facegen_labels_sha256", b"facegen_shipped", b"facegen_whole"
 
 
@@ -65,6 +66,9 @@ def _stored(table: pa.Table, key: bytes) -> str:
 
 def differences(stored: pa.Table, listed: pa.Table) -> list[str]:
     """What differs between an index and the files as listed now, in words: nothing when it is up to date."""
+    columns = ["id", *_STAMP_COLUMNS]
+    if stored.select(columns).equals(listed.select(columns)):  # the usual case, without a Python object per value
+        return []
     before, now = set(stored["id"].to_pylist()), set(listed["id"].to_pylist())
     reasons = [f"{len(now - before)} new images"] * bool(now - before)
     reasons += [f"{len(before - now)} images gone"] * bool(before - now)
@@ -84,5 +88,5 @@ def _known(stored: pa.Table, listed: pa.Table) -> list[tuple | None]:
 
 
 def _stamps(rows: pa.Table) -> list[tuple]:
-    columns = [rows[name].to_pylist() for name in ("offset", "size", "mtime", "codec")]
+    columns = [rows[name].to_pylist() for name in _STAMP_COLUMNS]
     return list(zip(*columns, strict=True))
