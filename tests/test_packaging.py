@@ -25,6 +25,8 @@ for command in commands().values():
     for choice in [[], *([c] for c in choices)]:
         compose.compose(command, choice)
         count += 1
+from facegen.data.lists import excluded
+assert len(excluded("ffhq")) == 900
 print("composed", count)
 """
 

@@ -148,7 +148,8 @@ def _indexed(listed: Listed, rows: pa.Table, columns: Sequence[str]) -> pa.Table
     base = str(path if path.is_dir() else path.parent)
     for place, name in enumerate(stored.column_names):
         if name == "uri" or name in PATH_COLUMNS:
-            stored = stored.set_column(place, name, pc.binary_join_element_wise(base, stored[name], os.sep))
+            joined = pc.call_function("binary_join_element_wise", [pa.scalar(base), stored[name], pa.scalar(os.sep)])
+            stored = stored.set_column(place, name, joined)
     return stored
 
 

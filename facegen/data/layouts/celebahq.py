@@ -31,7 +31,7 @@ _LOOKED_AT = 20  # names in a folder
 
 
 def locate(path: Path) -> Place | None:
-    """CelebAMask-HQ's folder, or one named after CelebA-HQ that holds the images, directly or in `images`.
+    """CelebAMask-HQ's folder, or one that holds the images, directly or in `images`.
 
     With captions beside them they are Multi-Modal-CelebA-HQ, whose layout knows all that this one does.
     """
@@ -40,8 +40,12 @@ def locate(path: Path) -> Place | None:
         return None
     if (home / IMAGES).is_dir():
         return Place(home / IMAGES, home)
-    choices = (path, path / "images") if _NAMED.search(path.name) else ()
-    return next((Place(images, path) for images in choices if _holds_faces(images)), None)
+    return next((Place(images, path) for images in (path, path / "images") if _holds_faces(images)), None)
+
+
+def is_celebahq(path: Path) -> bool:
+    """Whether a name says so; numbers alone are anybody's."""
+    return path.name == IMAGES or (path / IMAGES).is_dir() or bool(_NAMED.search(path.name))
 
 
 def face_id(name: str) -> str | None:
@@ -69,4 +73,4 @@ def _holds_faces(folder: Path) -> bool:
         return any(face_id(entry.name) for entry in islice(entries, _LOOKED_AT))
 
 
-CELEBAHQ = Layout("celebahq", TERMS, locate, PUBLISHED, face_id, annotate=annotate, metadata=metadata)
+CELEBAHQ = Layout("celebahq", TERMS, locate, PUBLISHED, face_id, annotate=annotate, metadata=metadata, sure=is_celebahq)

@@ -30,7 +30,7 @@ _LOOKED_AT = 20  # names in a folder; any of FFHQ's shows what they are
 
 
 def locate(path: Path) -> Place | None:
-    """FFHQ's folder, or that of its images; a flat one only where its name or its metadata say that it is FFHQ.
+    """FFHQ's folder, or that of its images, in folders of a thousand or flat.
 
     Images with a dataset.json among them are somebody's crops or classes: a plain folder with labels.
     """
@@ -39,15 +39,19 @@ def locate(path: Path) -> Place | None:
     for name in (IMAGES, THUMBNAILS):
         if (path / name).is_dir() and not (path / name / LABELS_FILE).is_file():
             return Place(path / name, path)
-    named = "ffhq" in path.name.lower()
-    if named and _holds_faces(path / "images"):
+    if _holds_faces(path / "images"):
         return Place(path / "images", path)
-    if not _holds_faces(path):
-        return None
-    beside = path.name in (IMAGES, THUMBNAILS) or (path.parent / METADATA).is_file()
-    home = path.parent if beside else path
-    known = named or beside or (home / METADATA).is_file() or _first_folder(path) is not None
-    return Place(path, home) if known else None
+    return Place(path, path.parent if _is_part(path) else path) if _holds_faces(path) else None
+
+
+def is_ffhq(path: Path) -> bool:
+    """Whether its name, its metadata or its folders of a thousand say so; five digits alone are anybody's."""
+    named = "ffhq" in path.name.lower() or any((path / name).is_dir() for name in (IMAGES, THUMBNAILS))
+    return named or _is_part(path) or (path / METADATA).is_file() or _first_folder(path) is not None
+
+
+def _is_part(path: Path) -> bool:
+    return path.name in (IMAGES, THUMBNAILS) or (path.parent / METADATA).is_file()
 
 
 def face_id(name: str) -> str | None:
@@ -87,4 +91,14 @@ def _holds_faces(path: Path) -> bool:
     return not mirrored and any(face_id(inside + name) for name in names)
 
 
-FFHQ = Layout("ffhq", TERMS, locate, 70_000, face_id, annotate=annotate, inspect=inspect_checksums, metadata=metadata)
+FFHQ = Layout(
+    "ffhq",
+    TERMS,
+    locate,
+    70_000,
+    face_id,
+    annotate=annotate,
+    inspect=inspect_checksums,
+    metadata=metadata,
+    sure=is_ffhq,
+)

@@ -60,3 +60,14 @@ def test_with_captions_it_is_another_dataset(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["30000.jpg", "a.jpg", "1.npy", "masks/1.png", "1_skin.png"])
 def test_names_that_are_not_of_the_dataset(name: str) -> None:
     assert face_id(name) is None and face_id("00042.png") == "42"
+
+
+def test_a_folder_of_any_name_is_celebahq_when_it_is_said_so(tmp_path: Path) -> None:
+    """Numbers alone tell nothing; the layout by its name does."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.fromarray(noise(8, 0)).save(folder / "17.jpg")
+    assert open_source(folder).kind == "folder"
+    assert open_source(folder, "celebahq").rows["id"].to_pylist() == ["17"]
+    (folder / "17.jpg").rename(folder / "00017.jpg")
+    assert open_source(folder, "ffhq").rows["id"].to_pylist() == ["00017"]
