@@ -12,50 +12,19 @@ from facegen.cli.commands import commands
 from facegen.data import Recipe
 from facegen.data.selection import combine
 from tests.cli.conftest import Facegen
-from tests.data.samples.celebahq import make_celebahq
-from tests.data.samples.ffhq import make_ffhq, make_ffhq_eg3d
-from tests.data.samples.ffhq_uv import make_ffhq_uv
-from tests.data.samples.lpff import make_lpff
-from tests.data.samples.mm_celebahq import make_mm_celebahq
-from tests.data.samples.sfhq import make_sfhq
+from tests.data.samples.all import PLACES, RECIPES, make_all, places
 from tests.models.tiny import overrides, photographs
-
-OWN = ("folder", "zip", "faces", "synthetic", "curated")  # not of a published dataset
-RECIPES = sorted(path.stem for path in (Path(__file__).parents[2] / "configs/data").glob("*.yaml"))
-ROOTS = {  # what is indexed for a dataset, below its folder
-    "ffhq": [("", "ffhq")],
-    "ffhq_eg3d": [("", "ffhq_eg3d")],
-    "celebahq": [("", "celebahq")],
-    "lpff": [("", "lpff_eg3d"), ("", "lpff_stylegan")],
-    "sfhq": [(f"SFHQ_part{part}", "sfhq") for part in (1, 2, 3, 4)],
-    "ffhq_uv": [("", "ffhq_uv")],
-    "mm_celebahq": [("", "mm_celebahq")],
-}
 
 
 @pytest.fixture(scope="module")
 def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("datasets")
-    parts = [make_sfhq(root / "sfhq", part=part) for part in (1, 2, 3, 4)]
-    return {
-        "ffhq": make_ffhq(root / "a"),
-        "ffhq_eg3d": make_ffhq_eg3d(root / "b"),
-        "celebahq": make_celebahq(root / "c"),
-        "lpff": make_lpff(root / "d"),
-        "sfhq": parts[0].parent,
-        "ffhq_uv": make_ffhq_uv(root / "e"),
-        "mm_celebahq": make_mm_celebahq(root / "f"),
-    }
+    return make_all(tmp_path_factory.mktemp("datasets"))
 
 
-def places(datasets: dict[str, Path]) -> list[str]:
-    return [f"datasets.{name}={path}" for name, path in datasets.items()]
-
-
-@pytest.mark.parametrize("name", ROOTS)
+@pytest.mark.parametrize("name", PLACES)
 def test_index_and_validate(name: str, datasets: dict[str, Path], facegen: Facegen, tmp_path: Path) -> None:
     """A sample as published is indexed without a complaint, twice, and found clean."""
-    for folder, layout in ROOTS[name]:
+    for folder, layout in PLACES[name]:
         words = (f"root={datasets[name] / folder}", f"layout={layout}")
         status, out, err = facegen("data", "index", *words)
         assert status == 0 and f": {layout}, " in out and "problem" not in out, out + err
@@ -66,7 +35,7 @@ def test_index_and_validate(name: str, datasets: dict[str, Path], facegen: Faceg
         assert status == 0, out + err
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name not in OWN])
+@pytest.mark.parametrize("name", RECIPES)
 def test_statistics_and_a_training_step(name: str, datasets: dict[str, Path], facegen: Facegen, tmp_path: Path) -> None:
     status, out, err = facegen("data", "stats", f"data={name}", *places(datasets), f"out={tmp_path / 'stats'}")
     assert status == 0 and (tmp_path / "stats" / "index.html").is_file(), out + err
@@ -84,7 +53,7 @@ def test_eg3d_trains_on_lpff_and_ffhq(datasets: dict[str, Path], facegen: Facege
     assert status == 0, out + err
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name not in OWN])
+@pytest.mark.parametrize("name", RECIPES)
 def test_missing_datasets_are_named_in_one_line(name: str, facegen: Facegen, tmp_path: Path) -> None:
     status, _, err = facegen("train", f"data={name}", f"datasets.root={tmp_path}")
     assert status == 2 and err.count("\n") == 1
