@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from facegen.cli.recipes import recipe_of
 from facegen.cli.stats.tables import Table, glance
 from facegen.cli.terms import announce
-from facegen.data.recipe import Recipe
+from facegen.data import Recipe
 
 CONFIG = "data_stats"
 HELP = """\
@@ -35,7 +35,7 @@ def run(cfg: DictConfig) -> None:
     if (name := settings["chosen"].get("against")) is not None and settings.get("against") is None:
         raise ValueError(f"against={name}: expected a recipe; for a folder or zip: against=folder against.root={name}")
     keys = [key for key in ("data", "against") if settings.get(key) is not None]
-    recipes = [instantiate(settings[key], cache=False, workers=0).recipe for key in keys]
+    recipes = [recipe_of(cfg[key]) for key in keys]
     announce(terms for recipe in recipes for terms in recipe.terms)
     titles = _unlike([_title(recipe, settings["chosen"][key]) for key, recipe in zip(keys, recipes, strict=True)])
     from facegen.cli.stats import report  # matplotlib takes half a second
