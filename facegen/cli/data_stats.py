@@ -64,7 +64,7 @@ def _title(recipe: Recipe, chosen: str | None) -> str:
     """The name of the configuration, or of the folders where it is one for any folder."""
     if chosen is not None and chosen not in _PLAIN:
         return chosen.replace(",", " + ")
-    return " + ".join(spec.name or source.name for spec, source in zip(recipe.specs, recipe.sources, strict=True))
+    return " + ".join(recipe.source_names)
 
 
 def _unlike(titles: list[str]) -> list[str]:

@@ -61,27 +61,29 @@ def population(rows: pa.Table, mirrored: NDArray[np.bool_]) -> NDArray[np.float6
     return np.concatenate([points[~mirrored], with_mirrors(points[mirrored])])
 
 
-def densities(rows: pa.Table, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Density per square radian of a population at the poses of rows."""
-    return PoseDensity(points).density(poses(rows, "densities of poses"))
+def density_copies(rows: pa.Table, points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """How often each row comes under `lpff`, given the poses of the population."""
+    return copies(_densities(rows, points))
 
 
-def copies_of(rows: pa.Table, rebalance: Rebalance, points: NDArray[np.float64] | None) -> NDArray[np.int64]:
-    """How often each row comes under a rule of copies; `points` are the population of `lpff`."""
-    if rebalance.rule == "lpff":
-        assert points is not None
-        return copies(densities(rows, points))
-    if rebalance.copies is not None:
-        return _published(Path(rebalance.copies).expanduser(), len(rows))
+def density_weights(rows: pa.Table, points: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
+    """How often each row comes, relative to the others, under `importance`."""
+    return importance(_densities(rows, points), strength)
+
+
+def arc_copies(rows: pa.Table, published: str | Path | None) -> NDArray[np.int64]:
+    """How often each row comes under `eg3d`: by the published table, or by arcs of the cameras' yaw."""
+    if published is not None:
+        return _published(Path(published).expanduser(), len(rows))
     if "camera" not in rows.column_names or rows["camera"].null_count:
         raise ValueError("rebalance=eg3d needs the camera of every face, or rebalance.copies, the published table")
     cameras = rows["camera"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
     return yaw_arc_copies(label_yaw(cameras.astype(np.float64)))
 
 
-def weights_of(rows: pa.Table, rebalance: Rebalance, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How often each row comes, relative to the others, under `importance`."""
-    return importance(densities(rows, points), rebalance.strength)
+def _densities(rows: pa.Table, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Density per square radian of a population at the poses of rows."""
+    return PoseDensity(points).density(poses(rows, "densities of poses"))
 
 
 def _published(path: Path, count: int) -> NDArray[np.int64]:

@@ -2,7 +2,12 @@
 
 import os
 import stat
+import zipfile
+import zlib
 from pathlib import Path
+
+# What `zipfile` raises for archives and members that are damaged, encrypted, or packed in a way it does not know.
+ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
 
 
 def check_file(path: Path) -> None:

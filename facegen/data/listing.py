@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from facegen.data.files import ZIP_ERRORS
+
 CODECS = {
     ".png": "png",
     ".jpg": "jpeg",
@@ -81,7 +83,7 @@ def list_zip(path: Path, labels_file: str) -> Listing:
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             labels = archive.read(labels_file) if labels_file in archive.NameToInfo else None
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except ZIP_ERRORS as error:
         reason = error if path.stat().st_size else "it is empty, 0 bytes"
         raise ValueError(f"{path} cannot be read as a zip file ({reason}); copy or make it again") from error
     for info in infos:

@@ -117,8 +117,8 @@ class Part:
 def parts(recipe: Recipe, title: str) -> tuple[Part, list[Part]]:
     """The whole recipe, and its sources."""
     ends = np.cumsum(recipe.counts).tolist()
-    names = [spec.name or source.name for spec, source in zip(recipe.specs, recipe.sources, strict=True)]
-    each = [Part(name, recipe, end - count, end) for name, end, count in zip(names, ends, recipe.counts, strict=True)]
+    named = zip(recipe.source_names, ends, recipe.counts, strict=True)
+    each = [Part(name, recipe, end - count, end) for name, end, count in named]
     return Part(title, recipe, 0, len(recipe.rows)), each
 
 

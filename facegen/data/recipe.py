@@ -11,7 +11,14 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from facegen.data.balance import Rebalance, copies_of, parse_rebalance, population, weights_of
+from facegen.data.balance import (
+    Rebalance,
+    arc_copies,
+    density_copies,
+    density_weights,
+    parse_rebalance,
+    population,
+)
 from facegen.data.headers import ImageError
 from facegen.data.images import check_transform
 from facegen.data.inspection import probe
@@ -72,8 +79,7 @@ class Recipe:
         if self.labels:
             for source, rows in zip(self.sources, chosen, strict=True):
                 _require_labels(source, rows)
-        names = [spec.name or source.name for spec, source in zip(self.specs, self.sources, strict=True)]
-        self.rows = join_sources(chosen, names, self.labels)
+        self.rows = join_sources(chosen, self.source_names, self.labels)
         self.counts = [len(rows) for rows in chosen]
         self.repeats = self._each(np.int64, "repeat")
         self.mirrored = self._each(np.bool_, "mirror", self.mirror)
@@ -94,15 +100,20 @@ class Recipe:
         takes_part = self._each(np.bool_, "rebalance")
         rows = self.rows.filter(pa.array(takes_part))
         if rebalance.rule == "eg3d":
-            self.repeats[takes_part] *= copies_of(rows, rebalance, None)
+            self.repeats[takes_part] *= arc_copies(rows, rebalance.copies)
             return
         crowd = self if rebalance.population is None else Recipe(rebalance.population, resolution=1, mirror=self.mirror)
         points = population(crowd.rows, crowd.mirrored)
         if rebalance.rule == "lpff":
-            self.repeats[takes_part] *= copies_of(rows, rebalance, points)
+            self.repeats[takes_part] *= density_copies(rows, points)
         else:
             self.weights = np.ones(len(self.rows))
-            self.weights[takes_part] = weights_of(rows, rebalance, points)
+            self.weights[takes_part] = density_weights(rows, points, rebalance.strength)
+
+    @property
+    def source_names(self) -> list[str]:
+        """What each source is called: as the recipe says, or as its folder is."""
+        return [spec.name or source.name for spec, source in zip(self.specs, self.sources, strict=True)]
 
     @property
     def num_faces(self) -> int:

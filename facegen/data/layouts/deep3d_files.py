@@ -26,6 +26,7 @@ from facegen.data import lists
 from facegen.data.files import check_file
 from facegen.data.layouts.beside import points, vectors
 from facegen.data.layouts.layout import Annotations, Place, Terms
+from facegen.data.layouts.per_face import path_column
 from facegen.data.poses import pose_columns
 from facegen.data.problems import Problem
 from facegen.geometry.cameras import from_coefficients
@@ -67,8 +68,7 @@ def annotate(place: Place, ids: Sequence[str], dataset: str, terms: Terms) -> An
         columns, problems = _columns(found, len(ids)), problems + malformed
     if places := _matching(place.home, _RENDERS):
         files, more = _match(places, ".png", ids, excluded, terms)
-        renders = [os.path.relpath(files[row], place.images) if row in files else None for row in range(len(ids))]
-        columns["render"], problems = pa.array(renders, pa.string()), problems + more
+        columns["render"], problems = path_column(place, files, len(ids)), problems + more
     return Annotations(columns, problems)
 
 

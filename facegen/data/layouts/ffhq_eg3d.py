@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from facegen.data.files import ZIP_ERRORS
 from facegen.data.labels import LABELS_FILE, Labels, read_labels
 from facegen.data.layouts.beside import missing_file
 from facegen.data.layouts.layout import Annotations, Layout, Place, Terms, stem
@@ -94,7 +95,7 @@ def _bytes_of_labels(path: Path) -> int | None:
         with zipfile.ZipFile(path) as archive:
             info = archive.NameToInfo.get(LABELS_FILE)
             return None if info is None else info.file_size
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError):
+    except (*ZIP_ERRORS, OSError):
         return sys.maxsize  # what is wrong with the zip is said when it is listed
 
 

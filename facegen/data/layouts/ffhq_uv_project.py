@@ -7,7 +7,6 @@ were measured on the inverted faces, before light, glasses and expression were e
 
 import json
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from facegen.data.files import check_file
+from facegen.data.files import ZIP_ERRORS, check_file
 from facegen.data.layouts.beside import json_fault, vectors
 from facegen.data.layouts.layout import Annotations
 from facegen.data.layouts.small_files import npy_array, numbers
@@ -51,7 +50,7 @@ def annotate(project: Path, photographs: Sequence[int | None]) -> Annotations:
             continue
         try:
             found, malformed = _read(source, suffix, photographs, read)
-        except (ValueError, zipfile.BadZipFile, OSError) as error:
+        except (*ZIP_ERRORS, ValueError, OSError) as error:
             problems.append(Problem("malformed file", source.name, f"cannot be read ({error}); download it again"))
             continue
         columns[column], problems = vectors(found, len(photographs), size), problems + malformed
@@ -89,7 +88,7 @@ def _read(
                 continue
             try:
                 found[row] = read(load(name))
-            except (ValueError, OSError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+            except (*ZIP_ERRORS, ValueError, OSError) as error:
                 problems.append(Problem(f"malformed {source.stem}", f"{source.name}/{name}", str(error)))
     return found, problems
 

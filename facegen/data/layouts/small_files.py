@@ -2,13 +2,13 @@
 
 import io
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from facegen.data.files import ZIP_ERRORS
 from facegen.data.masks import COLORS, NUM_IDS
 
 _MOST_BYTES = 1 << 20  # the published files have a few thousand
@@ -23,7 +23,7 @@ def npz_array(path: Path, key: str) -> np.ndarray:
             if (size := archive.getinfo(f"{key}.npy").file_size) > _MOST_BYTES:
                 raise ValueError(f"{size} bytes of {key}, expected at most {_MOST_BYTES}")
             return npy_array(archive.read(f"{key}.npy"))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+    except ZIP_ERRORS as error:
         raise ValueError(f"damaged .npz file ({error}); download it again") from error
 
 

@@ -77,7 +77,7 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of everything that the bytes of the pack depend on, the versions of libraries aside."""
-        facts = [VERSION, self.recipe.fingerprint, self._source_names, self.settings.used()]
+        facts = [VERSION, self.recipe.fingerprint, self.recipe.source_names, self.settings.used()]
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def labels(self) -> bytes:
@@ -109,7 +109,7 @@ class Plan:
     def describe(self) -> dict[str, Any]:
         """What the manifest says beside the files. Names of folders stay out: a pack is made to be given away."""
         described = self.recipe.describe()
-        for source, name in zip(described["sources"], self._source_names, strict=True):
+        for source, name in zip(described["sources"], self.recipe.source_names, strict=True):
             source["root"] = PurePosixPath(source["root"]).name
             source["name"] = name
         return {
@@ -139,10 +139,6 @@ class Plan:
         return self.recipe.rows["id"].to_pylist()
 
     @cached_property
-    def _source_names(self) -> list[str]:
-        pairs = zip(self.recipe.specs, self.recipe.sources, strict=True)
-        return [spec.name or source.name for spec, source in pairs]
-
-    @cached_property
     def _sources(self) -> list[str]:
-        return [name for name, count in zip(self._source_names, self.recipe.counts, strict=True) for _ in range(count)]
+        counted = zip(self.recipe.source_names, self.recipe.counts, strict=True)
+        return [name for name, count in counted for _ in range(count)]
