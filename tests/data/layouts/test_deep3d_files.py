@@ -89,7 +89,8 @@ def test_files_are_matched_by_number(tmp_path: Path) -> None:
     ids = ["7", "1036", "2", "29999"]
     for number, name in ((7, "00007"), (2, "0/000002"), (29999, "14/029999")):
         write_mat(tmp_path / "coeff" / f"{name}.mat", random_values(number))
-    (tmp_path / "rendered").mkdir()
+    for folder in ("images", "rendered"):
+        (tmp_path / folder).mkdir()
     for name in ("000002.png", "7.png", "29999.png"):
         (tmp_path / "rendered" / name).write_bytes(b"")
     columns, problems = _annotate(tmp_path, ids)
