@@ -6,9 +6,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from facegen.cli.recipes import recipe_of
-from facegen.cli.stats.tables import Table, glance
+from facegen.cli.stats.tables import glance
 from facegen.cli.terms import announce
 from facegen.data import Recipe
+from facegen.reports.tables import text
 
 CONFIG = "data_stats"
 HELP = """\
@@ -47,17 +48,6 @@ def run(cfg: DictConfig) -> None:
     pictures = report.write(folder, looks)
     print(text(glance([each.numbers for each in looks])))
     print(f"{pictures} pictures and stats.json beside the page: {folder / 'index.html'}")
-
-
-def text(table: Table) -> str:
-    """A table for the terminal."""
-    rows = [table.head, *table.rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
-    first, *rest = widths
-    lines = [
-        f"{row[0]:<{first}}" + "".join(f"  {cell:>{w}}" for cell, w in zip(row[1:], rest, strict=True)) for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _title(recipe: Recipe, chosen: str | None) -> str:

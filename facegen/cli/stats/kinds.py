@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from facegen.cli.stats import poses, ranges, tables
-from facegen.cli.stats.page import Block, Picture
+from facegen.cli.stats import poses, ranges
 from facegen.cli.stats.panels import Panel, Plot
+from facegen.reports.page import Block, Picture
+from facegen.reports.tables import amount, percent
 
 
 class Kind(NamedTuple):
@@ -79,10 +80,10 @@ def _summary(kind: str, numbers: dict[str, Any]) -> str:
         found = numbers[kind]
         return f"{len(found['quantiles']['50%'])} coefficients ({found['model']}) of {found['faces']:,} faces"
     if kind == "sizes":
-        return f"{numbers['faces']:,} files, {tables.amount(numbers['files']['bytes'])}"
+        return f"{numbers['faces']:,} files, {amount(numbers['files']['bytes'])}"
     poses = numbers["poses"]
     theta, phi = (f"{poses[name]['mean']:.1f} ± {poses[name]['deviation']:.1f}" for name in ("theta", "phi"))
-    turned = tables.percent(poses["turned"]["items"][30])
+    turned = percent(poses["turned"]["items"][30])
     return f"{numbers['items']:,} items, theta {theta}, phi {phi} degrees, {turned} turned by more than 30 degrees"
 
 

@@ -10,8 +10,9 @@ from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, LogNorm, N
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from facegen.cli.stats.panels import MAIN, PALE, Panel, add_bar, figure_of, plain_ticks, png
+from facegen.cli.stats.panels import Panel
 from facegen.data.parts import GRID_DEGREES
+from facegen.reports.figures import MAIN, PALE, add_bar, figure_of, plain_ticks, png
 
 _MANY = 8  # different numbers of copies that colours can tell apart
 _LEAST_DENSITY, _RARE = 1e-3, 0.4  # 1/rad²: the bottom of the colours, and what LPFF counts as rare

@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from facegen.cli.stats.panels import INK, MAIN, Panel, Plot, figure_of, plain_ticks, png
+from facegen.cli.stats.panels import Panel, Plot
 from facegen.data.parts import Part
+from facegen.reports.figures import INK, MAIN, figure_of, plain_ticks, png
 
 
 def ranges(kind: str) -> Plot:

@@ -12,11 +12,12 @@ from facegen import __version__
 from facegen.checkpoint import atomic_write
 from facegen.cli.stats import tables
 from facegen.cli.stats.kinds import KINDS, block
-from facegen.cli.stats.page import Block, Section, link, node, page
 from facegen.cli.stats.panels import Panel
 from facegen.data.parts import parts
 from facegen.data.recipe import Recipe
 from facegen.data.statistics import shared, statistics
+from facegen.reports.page import Block, Section, link, node, page
+from facegen.reports.tables import percent
 
 
 class Look(NamedTuple):
@@ -86,7 +87,7 @@ def _tiles(recipes: Sequence[dict[str, Any]]) -> Element:
     facts = [("faces", "{faces:,}"), ("items in an epoch", "{items:,}")]
     tiles = [(name, [text.format(**recipe) for recipe in recipes]) for name, text in facts]
     if all(recipe["poses"] is not None for recipe in recipes):
-        turned = [tables.percent(recipe["poses"]["turned"]["items"][30]) for recipe in recipes]
+        turned = [percent(recipe["poses"]["turned"]["items"][30]) for recipe in recipes]
         tiles.append(("turned by more than 30° in an epoch", turned))
     made = []
     for name, values in tiles:

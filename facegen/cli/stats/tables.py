@@ -4,17 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from facegen.data.statistics import TURNED_DEGREES
+from facegen.reports.tables import NONE, Table, amount, percent
 
 Numbers = dict[str, Any]
-NONE = "–"
-
-
-class Table(NamedTuple):
-    """A caption, the names of the columns, and rows whose first cell names them."""
-
-    caption: str
-    head: list[str]
-    rows: list[list[str]]
 
 
 class _Measure(NamedTuple):
@@ -95,19 +87,6 @@ def images(recipe: Numbers, most: int = 6) -> Table:
         rows.append([source["title"], formats, ", ".join([*pixels[:most], *more]), amount(files["bytes"]), middle])
     head = ["source", "format", "pixels", "all files", "median file"]
     return Table(f"Images of {recipe['title']}", head, rows)
-
-
-def percent(share: float) -> str:
-    """A share as people read it."""
-    return f"{100 * share:.1f} %"
-
-
-def amount(size: float) -> str:
-    """Bytes in the unit that leaves few digits."""
-    for factor, unit in ((1e9, "GB"), (1e6, "MB")):
-        if abs(size) >= factor:
-            return f"{size / factor:,.1f} {unit}"
-    return f"{size / 1e3:,.1f} kB"
 
 
 def _size(size: str) -> str:

@@ -1,4 +1,4 @@
-"""How the page of `facegen data stats` looks: on wide and narrow screens, light and dark, and on paper."""
+"""How a report looks: on wide and narrow screens, light and dark, and on paper."""
 
 STYLE = """
 :root {

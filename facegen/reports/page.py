@@ -1,4 +1,4 @@
-"""The page of `facegen data stats`: one HTML file with its pictures inside, without scripts.
+"""A report: one HTML file with its pictures inside, without scripts.
 
 It is built as a tree of elements, so that names of folders, which may hold anything, can only become text.
 """
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from facegen.cli.stats.style import STYLE
-from facegen.cli.stats.tables import NONE, Table
+from facegen.reports.style import STYLE
+from facegen.reports.tables import NONE, Table
 
 
 class Picture(NamedTuple):
