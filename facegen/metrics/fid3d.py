@@ -1,0 +1,77 @@
+"""FID3D: Fréchet distances of a generator for every pair of a conditioning and a rendering population of cameras."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from facegen.metrics.frechet import Gaussian, frechet_distance_of, warn_of_few
+from facegen.metrics.set_moments import SetMoments
+
+AVERAGE, SAME = "avg", "same"
+
+
+class Mode(NamedTuple):
+    """Where the two cameras of a generated image come from.
+
+    `rendering` is the recipe that the rendering camera is drawn from, and that the images are compared with.
+    `conditioning` is a recipe, drawn from independently of the rendering camera; "avg", the average frontal camera;
+    or "same", the rendering camera itself, which is the usual FID of a pose-conditional generator.
+    """
+
+    conditioning: str
+    rendering: str
+
+    @property
+    def name(self) -> str:
+        return f"same {self.rendering}" if self.conditioning == SAME else f"{self.conditioning}->{self.rendering}"
+
+
+def modes(recipes: Sequence[str]) -> tuple[Mode, ...]:
+    """All modes of some recipes: the average camera, every pair, and the same camera; eight of two recipes."""
+    reserved = {AVERAGE, SAME} & set(recipes)
+    if reserved or len(set(recipes)) < len(recipes) or not recipes:
+        raise ValueError(f"recipes: got {list(recipes)}, expected different names, none of them 'avg' or 'same'")
+    pairs = [Mode(conditioning, rendering) for conditioning, rendering in product((AVERAGE, *recipes), recipes)]
+    return (*pairs, *(Mode(SAME, recipe) for recipe in recipes))
+
+
+class FID3D(SetMoments):
+    """Fréchet distance of each mode; real features are given once per recipe and shared by all modes of it.
+
+    `wanted` are the modes to compute, all of them without it. `compute` gives a dictionary from names of modes to
+    0-dimensional float64 tensors; ValueError names what has too few images.
+    """
+
+    def __init__(
+        self, recipes: Sequence[str], num_features: int, wanted: Sequence[Mode] | None = None, **kwargs: Any
+    ) -> None:
+        self.recipes = tuple(recipes)
+        self.modes = modes(recipes) if wanted is None else tuple(wanted)
+        super().__init__(len(self.recipes) + len(self.modes), num_features, **kwargs)
+
+    def update_real(self, recipe: str, features: Tensor) -> None:
+        """Add features (N, d) of real images of a recipe."""
+        if recipe not in self.recipes:
+            raise ValueError(f"recipe: got {recipe!r}, expected one of {', '.join(self.recipes)}")
+        self.accumulate(self.recipes.index(recipe), features)
+
+    def update(self, mode: Mode, features: Tensor) -> None:
+        """Add features (N, d) of images generated in a mode."""
+        if mode not in self.modes:
+            raise ValueError(f"mode: got {mode!r}, expected one of {', '.join(each.name for each in self.modes)}")
+        self.accumulate(len(self.recipes) + self.modes.index(mode), features)
+
+    def compute(self) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        reals: dict[str, Gaussian] = {}
+        for index, mode in enumerate(self.modes, start=len(self.recipes)):
+            if mode.rendering not in reals:
+                moments = self.moments(self.recipes.index(mode.rendering))
+                warn_of_few(moments, f"real images of {mode.rendering}")
+                reals[mode.rendering] = Gaussian.of(moments, f"real images of {mode.rendering}")
+            warn_of_few(self.moments(index), f"generated images, {mode.name}")
+            generated = Gaussian.of(self.moments(index), f"generated images, {mode.name}")
+            found[mode.name] = frechet_distance_of(reals[mode.rendering], generated)
+        return found
