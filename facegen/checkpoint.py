@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,20 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """Where the program keeps what it can make or get again: $FACEGEN_CACHE, or ~/.cache/facegen."""
+    return Path(os.environ.get("FACEGEN_CACHE") or "~/.cache/facegen").expanduser().absolute()
+
+
+def package_file(package: str, name: str) -> Path | None:
+    """A file of weights inside an installed package, whose code is not imported; None where there is none."""
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        if (path := Path(folder) / name).is_file():
+            return path
+    return None
 
 
 def network_config(network: nn.Module) -> dict[str, Any]:

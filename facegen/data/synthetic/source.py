@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from facegen.checkpoint import atomic_write
+from facegen.checkpoint import atomic_write, cache_folder
 from facegen.data.poses import POSES, PoseName
 from facegen.data.processes import spawn_pool
 from facegen.data.synthetic.faces import BLOCK, RESOLUTIONS, Settings, make_block, part_path
@@ -26,11 +26,6 @@ from facegen.morphable.procedural import PARTS, ProceduralHead, load_head, save_
 
 VERSION = 1  # of the drawing and rendering of faces; the head's own code is hashed
 MANIFEST = "manifest.json"
-
-
-def cache_folder() -> Path:
-    """Where the program keeps what it can make again: $FACEGEN_CACHE, or ~/.cache/facegen."""
-    return Path(os.environ.get("FACEGEN_CACHE") or "~/.cache/facegen").expanduser().absolute()
 
 
 def synthesize(

