@@ -1,177 +1,155 @@
-"""`facegen evaluate`: what can be said of a generator without a feature network: time, colours, contrast, variety."""
+"""`facegen evaluate`: figures of a generator beside real images, with what it takes to compare them."""
 
-import json
-import time
-from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
-from tqdm import tqdm
 
-from facegen.checkpoint import atomic_write
+from facegen.checkpoint import checkpoint_files
 from facegen.cli import sampling
+from facegen.cli.recipes import recipe_of, titles
+from facegen.cli.terms import announce
+from facegen.evaluation import NamedRecipe, Plan, Result, evaluate
+from facegen.evaluation.results import merge_results, write_results
+from facegen.networks.eg3d import is_3d
+from facegen.reports.tables import Table, text
 
 CONFIG = "evaluate"
 HELP = """\
-Time per image, and colour, contrast and variety of generated faces beside those of real ones.
+How far generated faces are from real ones: Fréchet and kernel distances, precision and recall, and for 3D generators
+FID3D, the distances for cameras that the generator was not told about.
 
-Prints a table and one JSON line that names the images it was measured on (count, filter, fingerprint).
+Prints a table and writes a JSON line for each figure, with its protocol, counts, seed and fingerprints. Features are
+kept in $FACEGEN_CACHE (~/.cache/facegen): those of real images serve all generators, and a killed evaluation goes on.
+
+The default extractor needs no internet, and its Fréchet distances are not FID: extractor=inception is (weights=FILE or
+download=true).
 
 Examples:
   facegen evaluate checkpoint=runs/NAME                            beside the images it was trained on
-  facegen evaluate checkpoint=my_generator data=folder data.root=~/photographs
-  facegen evaluate checkpoint=ffhq.pkl num_images=64 truncation=0.7 out=result.json
-
-These are signs of collapse and of a wrong colour range, not a measure of quality: a generator of noise with the
-right colours would pass. This version has no Fréchet distance."""
-
-
-class PixelStatistics:
-    """Mean and deviation per channel, and mean distance of neighbours in the stream, of images in [0, 255]."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.pairs: list[float] = []
-        self.sums = np.zeros((2, 3))
-        self.pixels = 0
-        self.previous: np.ndarray | None = None
-
-    def add(self, image: np.ndarray) -> None:
-        """Take one (height, width, 3) picture."""
-        values = image.astype(np.float64)
-        self.sums += [values.sum((0, 1)), (values**2).sum((0, 1))]
-        self.pixels += values.shape[0] * values.shape[1]
-        if self.previous is not None:
-            self.pairs.append(float(np.sqrt(((values - self.previous) ** 2).mean())))
-        self.previous = values
-        self.count += 1
-
-    def result(self) -> dict[str, Any]:
-        """Figures in units of 8-bit pixels."""
-        mean, square = self.sums / max(self.pixels, 1)
-        deviation = np.sqrt(np.maximum(square - mean**2, 0))
-        variety = float(np.mean(self.pairs)) if self.pairs else float("nan")
-        return {
-            "images": self.count,
-            "mean": [round(float(v), 2) for v in mean],
-            "deviation": [round(float(v), 2) for v in deviation],
-            "variety": round(variety, 2),
-        }
+  facegen evaluate checkpoint=my_generator data=folder data.root=~/photographs num_images=1000
+  facegen evaluate checkpoint=ffhq.pkl data=ffhq extractor=inception num_images=50000 metrics=[fid]
+  facegen evaluate checkpoint=runs/NAME data=ffhq_eg3d against=lpff metrics=[fid3d] out=fid3d.jsonl"""
 
 
 def run(cfg: DictConfig) -> None:
-    """Evaluate and print."""
-    if cfg.num_images < 2 or cfg.batch_size < 1:
-        got = f"num_images={cfg.num_images}, batch_size={cfg.batch_size}"
-        raise ValueError(
-            f"evaluate: got {got}; expected two images or more (they are compared) in batches of 1 or more"
-        )
-    generator = sampling.load_generator(str(cfg.checkpoint), cfg.device)
-    data = _real_images(cfg, generator)
-    real = None if data is None else _statistics(_stream(data, cfg.num_images), cfg.num_images, "real")
-    generated, seconds = _generated(generator, cfg, data)
-    result = {
-        "checkpoint": str(cfg.checkpoint),
-        "resolution": generator.img_resolution,
-        "truncation": cfg.truncation,
-        "seeds": [cfg.seed, cfg.seed + cfg.num_images - 1],
-        "device": next(generator.parameters()).device.type,
-        "seconds_per_image": round(seconds, 5),
-        "generated": generated,
-        "real": real,
-        "recipe": None if data is None else data.recipe.describe(),
-    }
-    print(table(result))
-    line = json.dumps(result)
-    print(line)
-    if cfg.out is not None:
-        with atomic_write(Path(str(cfg.out)).expanduser()) as temporary:
-            temporary.write_text(line + "\n", encoding="utf-8")
+    """Evaluate, print and keep."""
+    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    checkpoint = _newest(Path(str(settings["checkpoint"])).expanduser())
+    groups = _groups(settings, checkpoint)
+    generator = sampling.load_generator(str(checkpoint), settings["device"])
+    plan = _plan(settings, generator, bool(groups))
+    recipes = _recipes(settings, groups, generator)
+    announce(terms for _, recipe in recipes for terms in recipe.terms)
+    extractor = _extractor(settings)
+    results = evaluate(generator, plan, recipes, extractor, _cache(), _processes(settings), say=print)
+    made = {"path": str(checkpoint), "images_seen": _images_seen(checkpoint)}
+    results = [replace(result, checkpoint=result.checkpoint | made) for result in results]
+    print(text(table(results)))
+    _keep(results, settings["out"], checkpoint)
 
 
-def _real_images(cfg: DictConfig, generator: Any) -> Any:
-    """Data module of the chosen images, or of the run's own; None where neither is known."""
-    chosen = cfg.get("data")
-    path = Path(str(cfg.checkpoint)).expanduser()
-    own = (path.parent.parent if path.suffix == ".ckpt" else path) / "config.yaml"
-    if chosen is None and own.is_file():
-        chosen = OmegaConf.select(OmegaConf.load(own), "data")
-    if chosen is None:
-        return None
-    return instantiate(chosen, resolution=generator.img_resolution, batch_size=cfg.batch_size)
+def _newest(path: Path) -> Path:
+    """The newest checkpoint of a run, chosen once: a run that is training adds more."""
+    files = checkpoint_files(path) if path.is_dir() else []
+    return files[-1] if files else path
 
 
-def _stream(data: Any, count: int) -> Iterator[np.ndarray]:
-    """The first `count` images of the shuffled training stream."""
-    left = count
-    for batch in data.train_dataloader():
-        yield from batch.images[:left].permute(0, 2, 3, 1).numpy()
-        left -= len(batch.images)
-        if left <= 0:
-            return
+def _images_seen(checkpoint: Path) -> int | None:
+    return round(float(checkpoint.stem) * 1000) if checkpoint.suffix == ".ckpt" else None
 
 
-def _statistics(images: Iterable[np.ndarray], count: int, name: str) -> dict[str, Any]:
-    statistics = PixelStatistics()
-    for image in tqdm(images, total=count, desc=name, unit="img"):
-        statistics.add(image)
-    return statistics.result()
+def _groups(settings: dict[str, Any], checkpoint: Path) -> dict[str, Any]:
+    """Configurations of `data` and `against`; where no data was chosen, those of the run."""
+    for key in ("data", "against"):
+        if (name := settings["chosen"].get(key)) is not None and settings.get(key) is None:
+            raise ValueError(f"{key}={name}: expected a recipe; for a folder or zip: {key}=folder {key}.root={name}")
+    own = checkpoint.parent.parent / "config.yaml"
+    if settings.get("data") is None and checkpoint.suffix == ".ckpt" and own.is_file():
+        settings["data"] = _of_run(own)
+    return {key: settings[key] for key in ("data", "against") if settings.get(key) is not None}
 
 
-def _labels(generator: Any, cfg: DictConfig, data: Any) -> Tensor:
-    if data is not None and generator.c_dim and data.c_dim == generator.c_dim:
-        rows = np.random.default_rng(cfg.seed).integers(len(data.recipe.label_table), size=cfg.num_images)
-        return torch.from_numpy(data.recipe.label_table[rows])
-    return sampling.labels(cfg.labels, cfg.num_images, generator.c_dim)
+def _of_run(path: Path) -> Any:
+    """The group `data` that a run was trained with; only this package's classes are made from a file."""
+    found = OmegaConf.to_container(OmegaConf.load(path)).get("data")  # type: ignore[union-attr]
+    target = str((found or {}).get("_target_", ""))
+    if found is not None and not target.startswith("facegen.data."):
+        raise ValueError(f"{path}: data has the class {target!r}, expected one of facegen.data; choose data=NAME")
+    return found
 
 
-def _generated(generator: Any, cfg: DictConfig, data: Any) -> tuple[dict[str, Any], float]:
-    """Statistics of the generated images, and seconds per image after a batch that warms up."""
-    seeds = list(range(cfg.seed, cfg.seed + cfg.num_images))
-    z, c = sampling.latents(seeds, generator.z_dim), _labels(generator, cfg, data)
-    batches = list(zip(z.split(cfg.batch_size), c.split(cfg.batch_size), strict=True))
-    _batch(generator, *batches[0], cfg)
-    spent = 0.0
-
-    def timed() -> Iterator[np.ndarray]:
-        nonlocal spent
-        for batch in batches:
-            start = time.perf_counter()
-            made = _batch(generator, *batch, cfg)
-            spent += time.perf_counter() - start
-            yield from made
-
-    return _statistics(timed(), cfg.num_images, "generated"), spent / cfg.num_images
+def _recipes(settings: dict[str, Any], groups: dict[str, Any], generator: Any) -> list[NamedRecipe]:
+    """Real pictures at the generator's resolution, with labels where it takes some."""
+    side, labels = generator.img_resolution, generator.c_dim > 0
+    recipes = [recipe_of(group, resolution=side, labels=labels) for group in groups.values()]
+    names = settings["names"] or titles(recipes, [settings["chosen"].get(key) for key in groups])
+    if not isinstance(names, list) or len(names) != len(recipes):
+        raise ValueError(f"names: got {names!r}, expected one for each of {', '.join(groups)}, as in [a,b]")
+    return [NamedRecipe(str(name), recipe) for name, recipe in zip(names, recipes, strict=True)]
 
 
-def _batch(generator: Any, z: Tensor, c: Tensor, cfg: DictConfig) -> list[np.ndarray]:
-    ws = sampling.map_latents(generator, z, c, cfg.truncation, None)
-    return list(sampling.images(generator, ws, "const", cfg.batch_size, cameras=c))
+def _plan(settings: dict[str, Any], generator: Any, has_data: bool) -> Plan:
+    metrics = settings["metrics"]
+    if metrics == "auto":
+        metrics = ["fid", "kid", "precision_recall", *(["fid3d"] if is_3d(generator) else [])] if has_data else []
+        metrics = [*metrics, "pixels"]
+    metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    names = ("num_images", "num_real", "seed", "truncation", "noise_mode", "batch_size", "bootstrap")
+    return Plan(metrics, **{name: settings[name] for name in names})
 
 
-def table(result: dict[str, Any]) -> str:
-    """The figures side by side."""
-    columns = [("generated", result["generated"]), ("real", result["real"])]
-    columns = [(name, figures) for name, figures in columns if figures is not None]
-    rows = [("", [name for name, _ in columns])]
-    for key, title in (
-        ("images", "images"),
-        ("mean", "mean of R, G, B (0-255)"),
-        ("deviation", "deviation of R, G, B"),
-        ("variety", "RMS difference of two images"),
-    ):
-        rows.append((title, [_text(figures[key]) for _, figures in columns]))
-    lines = [f"{title:<30}" + "".join(f"{value:>24}" for value in values) for title, values in rows]
-    lines.append(f"{'seconds per image':<30}{result['seconds_per_image']:>24}  ({result['device']})")
-    if recipe := result["recipe"]:
-        lines.append(f"real: filter {recipe['filter']}, recipe {recipe['fingerprint'][:12]}, {recipe['faces']} faces")
-    return "\n".join(lines)
+def _extractor(settings: dict[str, Any]) -> Any:
+    if settings["extractor"] == "pixels":
+        from facegen.evaluation.pixels import pixel_extractor
+
+        return pixel_extractor()
+    from facegen.metrics.extractors import load_extractor
+
+    weights = None if settings["weights"] is None else Path(str(settings["weights"])).expanduser()
+    return load_extractor(str(settings["extractor"]), weights, bool(settings["download"]))
 
 
-def _text(value: Any) -> str:
-    return "  ".join(f"{v:.1f}" for v in value) if isinstance(value, list) else str(value)
+def _cache() -> Path:
+    from facegen.data.synthetic.source import cache_folder
+
+    return cache_folder() / "evaluation"
+
+
+def _processes(settings: dict[str, Any]) -> int:
+    """How many processes share the work."""
+    import torch
+
+    from facegen.data.datamodule import available_cpus
+
+    value = str(settings["processes"])
+    if value == "auto":
+        on_gpu = sampling.pick_device(settings["device"]).type == "cuda"
+        return torch.cuda.device_count() if on_gpu else available_cpus()
+    if not value.isdecimal() or int(value) < 1:
+        raise ValueError(f"processes: got {value!r}, expected auto or a whole number of at least 1")
+    return int(value)
+
+
+def table(results: list[Result]) -> Table:
+    """Figures with their intervals and counts."""
+    distance = results[0].protocol["distance"]
+    rows = []
+    for result in results:
+        interval = "" if result.interval is None else f"{result.interval[0]:.4g} to {result.interval[1]:.4g}"
+        title = f"{result.metric} {result.name}".strip()
+        counts = [f"{result.counts.get(side, 0):,}" for side in ("generated", "real")]
+        rows.append([title, f"{result.value:.5g}", interval, *counts])
+    return Table("", [distance, "value", "95 %", "generated", "real"], rows)
+
+
+def _keep(results: list[Result], out: Any, checkpoint: Path) -> None:
+    """Write lines to `out`, or into a run's folder."""
+    if out is not None:
+        write_results(Path(str(out)).expanduser(), results)
+        print(f"{len(results)} results: {out}")
+    elif checkpoint.suffix == ".ckpt" and checkpoint.parent.name == "checkpoints":
+        path = checkpoint.parent.parent / "evaluations" / f"{checkpoint.stem}.jsonl"
+        merge_results(path, results)
+        print(f"{len(results)} results: {path}")

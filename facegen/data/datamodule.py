@@ -5,7 +5,6 @@ import signal
 from typing import Any, Self
 
 import lightning
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -15,6 +14,7 @@ from facegen.data.dataset import FaceDataset
 from facegen.data.recipe import Recipe
 from facegen.data.sampling import GlobalBatches
 from facegen.data.selection import combine
+from facegen.data.views import label_pool
 
 SECONDS_TO_SAVE = 120  # after SIGTERM; schedulers kill after 30 to 90
 
@@ -94,11 +94,7 @@ class FaceDataModule(lightning.LightningDataModule):
     @property
     def label_pool(self) -> torch.Tensor | None:
         """Labels of all items of an epoch, from which generated images draw theirs; None without labels."""
-        if not self.c_dim:
-            return None
-        recipe = self.recipe
-        rows, flipped = recipe.items[recipe.crowd], recipe.crowd >= recipe.num_unmirrored
-        return torch.from_numpy(np.where(flipped[:, None], recipe.mirrored_label_table[rows], recipe.label_table[rows]))
+        return torch.from_numpy(label_pool(self.recipe)) if self.c_dim else None
 
     def train_dataloader(self) -> DataLoader:
         """Batches for ever, from the place in the stream that the trainer's module has reached.

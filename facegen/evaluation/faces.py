@@ -1,0 +1,141 @@
+"""Generated pictures as rows of features: what the seeds of a plan become, seen by the cameras of recipes."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from facegen.checkpoint import network_config
+from facegen.data.pictures import to_uint8
+from facegen.evaluation.draws import Noise, latents, places
+from facegen.evaluation.pixels import pixel_rows
+from facegen.evaluation.plan import Plan
+from facegen.evaluation.store import Arrays
+from facegen.evaluation.streams import extract
+from facegen.metrics.extractors import Extractor
+from facegen.metrics.fid3d import AVERAGE, SAME, Mode
+from facegen.networks.eg3d import is_3d
+
+
+def weights_digest(network: nn.Module) -> str:
+    """sha256 over names, types, shapes and bytes of all weights and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Labels that generated pictures draw theirs from, (items, c_dim), and whose they are."""
+
+    name: str
+    owner: str  # the recipe's fingerprint: draws do not depend on what it is called
+    labels: np.ndarray
+
+
+@dataclass
+class FaceStream:
+    """Pictures of a generator in some modes; row i of every mode has the latent of seed + i.
+
+    A generator without cameras has the modes "same": labels of its pool, or none.
+    """
+
+    title: str
+    rows: int
+    batch_size: int
+    generator: Any
+    weights: str
+    extractor: Extractor
+    plan: Plan
+    modes: tuple[Mode, ...]
+    pools: tuple[Pool, ...]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        return next(self.generator.parameters()).device
+
+    def about(self) -> dict[str, Any]:
+        """Network and weights, draws, cameras and extractor."""
+        return {
+            "kind": "generated",
+            "network": network_config(self.generator),
+            "weights": self.weights,
+            "modes": [tuple(self._owner(name) for name in mode) for mode in self.modes],
+            "pools": [hashlib.sha256(pool.labels.tobytes()).hexdigest() for pool in self.pools],
+            "seed": self.plan.seed,
+            "truncation": self.plan.truncation,
+            "noise_mode": self.plan.noise_mode,
+            "batch": self.batch_size,
+            "extractor": self.extractor.protocol,
+        }
+
+    def _owner(self, name: str) -> str:
+        return next((pool.owner for pool in self.pools if pool.name == name), name)
+
+    def to(self, device: torch.device) -> None:
+        """Move both networks."""
+        self.generator.to(device)
+        self.extractor.to(device)
+
+    def make(self, first: int, count: int) -> Arrays:
+        """Generate some pictures in all modes, and look at all of them together."""
+        z = latents(list(range(self.plan.seed + first, self.plan.seed + first + count)), self.generator.z_dim)
+        cameras = {pool.name: self._drawn(pool, first, count + 1).to(self.device) for pool in self.pools}
+        draw = self._views if is_3d(self.generator) else self._pictures
+        made = {mode: (to_uint8(image), label) for mode, image, label in draw(z.to(self.device), cameras, first)}
+        images = torch.cat([made[mode][0] for mode in self.modes])
+        features = np.split(extract(self.extractor, images), len(self.modes))
+        rows: Arrays = {}
+        for number, mode in enumerate(self.modes):
+            image, label = made[mode]
+            rows |= {f"features_{number}": features[number], f"labels_{number}": label.cpu().numpy()}
+            rows |= {f"pixels_{number}": pixel_rows(image)}
+        return rows
+
+    def _drawn(self, pool: Pool, first: int, count: int) -> Tensor:
+        chosen = places(self.plan.seed, pool.owner, first, count, len(pool.labels))
+        return torch.from_numpy(pool.labels[chosen])
+
+    def _map(self, z: Tensor, c: Tensor) -> Tensor:
+        return self.generator.mapping(z, c, truncation_psi=self.plan.truncation)
+
+    def _noise(self, first: int, purpose: str, device: torch.device) -> Noise:
+        return Noise(self.plan.seed, first, purpose, device)
+
+    def _pictures(self, z: Tensor, cameras: dict[str, Tensor], first: int) -> Iterator[tuple[Mode, Tensor, Tensor]]:
+        """Pictures of a generator that takes no camera to look with."""
+        for mode in self.modes:
+            c = cameras[mode.rendering][:-1] if self.generator.c_dim else z.new_zeros(len(z), 0)
+            randn = self._noise(first, self._owner(mode.rendering), z.device).randn
+            image = self.generator.synthesis(self._map(z, c), noise_mode=self.plan.noise_mode, randn=randn)
+            yield mode, image, c
+
+    def _views(self, z: Tensor, cameras: dict[str, Tensor], first: int) -> Iterator[tuple[Mode, Tensor, Tensor]]:
+        """One mapping and one set of planes for each conditioning camera, rendered from every camera it is asked for.
+
+        Sample i of the stream "drawn from Y" conditions on camera i of Y, and of the stream "drawn from X" is rendered
+        from camera i of X; where X is Y the rendering camera is that of sample i + 1, which is independent of it.
+        """
+        for conditioning in dict.fromkeys(_conditioning(mode) for mode in self.modes):
+            c = cameras[conditioning][:-1] if conditioning != AVERAGE else self.generator.average_camera().to(z)
+            ws = self._map(z, c.expand(len(z), -1))
+            purpose = self._owner(conditioning)
+            planes = self.generator.planes(ws, self.plan.noise_mode, self._noise(first, purpose, z.device).randn)
+            for mode in (mode for mode in self.modes if _conditioning(mode) == conditioning):
+                drawn = cameras[mode.rendering]
+                seen = drawn[1:] if mode.conditioning == mode.rendering else drawn[:-1]
+                noise = self._noise(first, "/".join(self._owner(name) for name in mode), z.device)
+                settings = {"noise_mode": self.plan.noise_mode, "rand": noise.rand, "randn": noise.randn}
+                yield mode, self.generator.synthesis(ws, seen, planes=planes, **settings).image, seen
+
+
+def _conditioning(mode: Mode) -> str:
+    """The camera that the mapping network is told."""
+    return mode.rendering if mode.conditioning == SAME else mode.conditioning

@@ -1,0 +1,63 @@
+"""What to measure, and how: plain values that every result repeats."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from facegen.data import Recipe
+
+FROM_FEATURES = ("fid", "kid", "precision_recall", "fid3d", "binned", "matched")
+METRICS = (*FROM_FEATURES, "pixels")
+OF_3D = ("fid3d", "binned", "matched")
+
+
+class NamedRecipe(NamedTuple):
+    """Real pictures, and what they are called in the names of results."""
+
+    name: str
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An evaluation.
+
+    metrics: some of `METRICS`. num_images: generated pictures of each kind; num_real: real ones of each recipe, None
+    for all. seed: picture i has the latent of seed + i. truncation: psi. batch_size: pictures made at once.
+    bootstrap: resamplings for intervals, 0 for none.
+    Raises ValueError for values out of range.
+    """
+
+    metrics: tuple[str, ...]
+    num_images: int = 10_000
+    num_real: int | None = None
+    seed: int = 0
+    truncation: float = 1.0
+    noise_mode: str = "const"
+    batch_size: int = 16
+    bootstrap: int = 0
+
+    def __post_init__(self) -> None:
+        from difflib import get_close_matches
+
+        for name in self.metrics:
+            if name not in METRICS:
+                near = get_close_matches(str(name), METRICS, n=1)
+                advice = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"metrics: got {name!r}, expected some of {', '.join(METRICS)}{advice}")
+        if not self.metrics:
+            raise ValueError(f"metrics: got none, expected some of {', '.join(METRICS)}")
+        _at_least("num_images", self.num_images, 2)
+        _at_least("batch_size", self.batch_size, 1)
+        _at_least("bootstrap", self.bootstrap, 0)
+        if self.num_real is not None:
+            _at_least("num_real", self.num_real, 2)
+        _at_least("seed", self.seed, 0)
+        if self.seed + self.num_images > 2**32:
+            raise ValueError(f"seed: got {self.seed} for {self.num_images} pictures, expected the last below 2^32")
+        if self.noise_mode not in ("const", "random", "none"):
+            raise ValueError(f"noise_mode: got {self.noise_mode!r}, expected const, random or none")
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name}: got {value!r}, expected a whole number of at least {least}")
