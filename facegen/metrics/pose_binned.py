@@ -1,0 +1,167 @@
+"""Pose-binned Fréchet distance: one number for each range of yaw and of pitch, and for each cell of both.
+
+A Fréchet distance of few images is mostly bias, and the bias depends on how many there are. Bins are comparable here
+because each is measured with the same number of images, in few enough dimensions that the bias can be corrected, and
+because the kernel distance, which has none, stands beside it (docs/metrics_pose.md, section 1).
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from facegen.metrics.pose_bins import FEWEST_PER_COMPONENT, BinDistance, PoseBins, bin_distance
+from facegen.metrics.posed import Posed, leading_axes
+
+
+class BinValues(NamedTuple):
+    """The fields of `BinDistance` for all bins: lists, for a map lists of rows (pitch, yaw) of lists."""
+
+    frechet: list
+    standard_error: list
+    frechet_all: list
+    kernel: list
+    kernel_error: list
+    num_real: list
+    num_generated: list
+
+
+class BinnedDistance(NamedTuple):
+    """Distances by pose. `yaw` is over all pitches within the edges, `pitch` over all yaws, `map` is (pitch, yaw)."""
+
+    value: float | None  # mean of the yaw curve by width: as if all yaws in its bins were equally common
+    weighted_by_real: float | None  # mean of the yaw curve by number of real images
+    yaw: BinValues
+    pitch: BinValues
+    map: BinValues
+    bins: PoseBins
+    num_per_bin: int
+    components: int | None
+    num_outside: list[int]  # real and generated images in no bin, or of unknown pose
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        parts = {name: getattr(self, name)._asdict() for name in ("yaw", "pitch", "map")}
+        return self._asdict() | parts | {"bins": self.bins._asdict()}
+
+
+def binned_frechet(
+    real: Posed,
+    generated: Posed,
+    bins: PoseBins | None = None,
+    *,
+    num_per_bin: int = 64,
+    components: int | None = 32,
+    seed: int = 0,
+) -> BinnedDistance:
+    """Distances between real and generated images of like pose (equations 2 and 3 of docs/metrics_pose.md).
+
+    Each bin is measured with `num_per_bin` images of each set, and is None below that; larger ones are the mean of up
+    to 16 such measurements of different images. `components` are the leading principal axes of all real features;
+    None takes all features, whose bias is then corrected in part only. The result depends on `seed`, not on the order of
+    images. ValueError for shapes and edges, and for fewer than two images for each component.
+    """
+    bins = (bins or PoseBins()).checked()
+    if components is not None and num_per_bin < FEWEST_PER_COMPONENT * components:
+        least = FEWEST_PER_COMPONENT * components
+        raise ValueError(f"num_per_bin: got {num_per_bin} for {components} components, expected at least {least}")
+    sets = [side.known(name) for name, side in (("real", real), ("generated", generated))]
+    axes = None if components is None else leading_axes(sets[0].features, components)
+    places = [bins.places(side.angles) for side in sets]
+    num_yaw, num_pitch = len(bins.yaw_edges_degrees) - 1, len(bins.pitch_edges_degrees) - 1
+
+    def cell(yaw: int | None = None, pitch: int | None = None) -> BinDistance:
+        chosen = [side.features[_inside(each, yaw, pitch)] for side, each in zip(sets, places, strict=True)]
+        return bin_distance(chosen[0], chosen[1], axes, num_per_bin, seed)
+
+    curve = _joined([cell(yaw=yaw) for yaw in range(num_yaw)])
+    outside = [
+        len(side.features) - int((each >= 0).all(dim=1).sum())
+        for side, each in zip((real, generated), places, strict=True)
+    ]
+    said = _warnings(curve, bins, num_per_bin, outside)
+    for line in said:
+        warnings.warn(line, stacklevel=2)
+    return BinnedDistance(
+        _mean(curve.frechet, _widths(bins.yaw_edges_degrees)),
+        _mean(curve.frechet, curve.num_real),
+        curve,
+        _joined([cell(pitch=pitch) for pitch in range(num_pitch)]),
+        _joined([_joined([cell(yaw, pitch) for yaw in range(num_yaw)]) for pitch in range(num_pitch)]),
+        bins,
+        num_per_bin,
+        components,
+        outside,
+        said,
+    )
+
+
+def _inside(places: Tensor, yaw: int | None, pitch: int | None) -> Tensor:
+    """Mask of the images in one bin of yaw, pitch, or both; images outside the edges of either are in none."""
+    mask = (places >= 0).all(dim=1)
+    for column, number in enumerate((yaw, pitch)):
+        mask = mask if number is None else mask & (places[:, column] == number)
+    return mask
+
+
+def _joined(bins: Sequence[BinDistance | BinValues]) -> BinValues:
+    return BinValues(*(list(values) for values in zip(*bins, strict=True)))
+
+
+def _widths(edges: Sequence[float]) -> list[float]:
+    return [high - low for low, high in pairwise(edges)]
+
+
+def _mean(values: list[float | None], weights: Sequence[float]) -> float | None:
+    """Weighted mean of the bins that have a value."""
+    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
+    total = math.fsum(weight for _, weight in known)
+    return math.fsum(value * weight for value, weight in known) / total if known else None
+
+
+def _warnings(curve: BinValues, bins: PoseBins, num_per_bin: int, outside: list[int]) -> list[str]:
+    """What a reader of the curve has to know; no line where all is well."""
+    said = []
+    names = [f"{low:g} to {high:g}" for low, high in pairwise(bins.yaw_edges_degrees)]
+    empty = [name for name, value in zip(names, curve.frechet, strict=True) if value is None]
+    if empty:
+        counts = f"fewer than {num_per_bin} real or generated images"
+        said.append(f"pose-binned distance: {counts} at yaw {', '.join(empty)} degrees; left out of the mean")
+    for name, number in zip(("real", "generated"), outside, strict=True):
+        if number:
+            said.append(f"pose-binned distance: {number} {name} images lie outside the edges or have no pose")
+    return said
+
+
+class PoseBinnedFrechet(Metric):
+    """`binned_frechet` of all images seen. `update(features, angles, real=...)`; options as there."""
+
+    full_state_update = False
+    higher_is_better = False
+    is_differentiable = False
+
+    def __init__(self, bins: PoseBins | None = None, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bins, self.options = bins, options or {}
+        for side in ("real", "generated"):
+            self.add_state(f"{side}_features", [], dist_reduce_fx="cat")
+            self.add_state(f"{side}_angles", [], dist_reduce_fx="cat")
+
+    def update(self, features: Tensor, angles: Tensor, real: bool) -> None:
+        """Features (N, F), and yaw and pitch (N, 2) in radians; see `Posed`."""
+        side = "real" if real else "generated"
+        getattr(self, f"{side}_features").append(features.detach())
+        getattr(self, f"{side}_angles").append(angles.detach())
+
+    def compute(self) -> BinnedDistance:
+        real, generated = (
+            Posed(*(dim_zero_cat(getattr(self, f"{side}_{part}")) for part in ("features", "angles")))
+            for side in ("real", "generated")
+        )
+        return binned_frechet(real, generated, self.bins, **self.options)
