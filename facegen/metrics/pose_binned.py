@@ -64,8 +64,8 @@ def binned_frechet(
 
     Each bin is measured with `num_per_bin` images of each set, and is None below that; larger ones are the mean of up
     to 16 such measurements of different images. `components` are the leading principal axes of all real features;
-    None takes all features, whose bias is then corrected in part only. The result depends on `seed`, not on the order of
-    images. ValueError for shapes and edges, and for fewer than two images for each component.
+    None takes all features, whose bias is then corrected in part only. The order of
+    images does not matter. ValueError for shapes and edges, and for fewer than two images for each component.
     """
     bins = (bins or PoseBins()).checked()
     if components is not None and num_per_bin < FEWEST_PER_COMPONENT * components:

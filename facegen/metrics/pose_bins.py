@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from facegen.metrics.frechet_interval import frechet_interval, in_order, weighted_frechet
+from facegen.metrics.frechet_interval import frechet_interval
 from facegen.metrics.kernel import kernel_distance
+from facegen.metrics.weighted_frechet import in_order, weighted_frechet
 
 FEWEST_PER_COMPONENT = 2
 _YAW = (-90, -60, -40, -25, -15, -5, 5, 15, 25, 40, 60, 90)

@@ -86,11 +86,6 @@ def matching_weights(densities: PoseDensities, target: Target, clip: float | Non
     return real, pose_weights(at_generated[:, 1], at_generated[:, 0], _side(target, "generated"), clip)
 
 
-def effective_size(weights: Float[Tensor, " images"]) -> float:
-    """Kish's number of equally weighted images that say as much: (sum w)^2 / sum w^2."""
-    return float(weights.sum().square() / weights.square().sum())
-
-
 def pose_gap(
     real: Float[Tensor, "real 2"],
     generated: Float[Tensor, "generated 2"],

@@ -34,7 +34,7 @@ class Posed(NamedTuple):
 def leading_axes(features: Float[Tensor, "images features"], components: int) -> Float[Tensor, "features components"]:
     """Orthonormal principal axes of the features in float64, largest variance first.
 
-    ValueError for more axes than the images span. Signs are arbitrary; distances do not depend on them.
+    The largest entry of an axis is positive. ValueError for more axes than the images span.
     """
     most = min(len(features) - 1, features.shape[1])
     if not 1 <= components <= most:
@@ -42,6 +42,9 @@ def leading_axes(features: Float[Tensor, "images features"], components: int) ->
         raise ValueError(f"components: got {components} for features of shape {shape}, expected 1 to {most}")
     centred = features.double() - features.double().mean(dim=0)
     if len(features) > features.shape[1]:
-        return torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -components:].flip(1)
-    values, vectors = torch.linalg.eigh(centred @ centred.T)
-    return (centred.T @ vectors[:, -components:] / values[-components:].clamp(min=1e-300).sqrt()).flip(1)
+        axes = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -components:].flip(1)
+    else:
+        values, vectors = torch.linalg.eigh(centred @ centred.T)
+        scale = values[-components:].clamp(min=torch.finfo(torch.float64).tiny).sqrt()
+        axes = (centred.T @ (vectors[:, -components:] / scale)).flip(1)
+    return axes * axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)).sign()
