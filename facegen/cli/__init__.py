@@ -67,6 +67,7 @@ def _run(command: Command, arguments: list[str]) -> None:
     from facegen.cli import compose, help  # Hydra takes 0.2 s to import: only where a configuration is needed
 
     options, overrides = compose.split_options(command.name, arguments)
+    overrides = command.named(overrides)
     if options.help:
         return print(help.help_text(command, overrides, options.config_dir))
     if options.show:

@@ -25,17 +25,28 @@ FACEGEN_DEBUG=1 in the environment shows the traceback behind a one-line error."
 
 @dataclass(frozen=True)
 class Command:
-    """One command: the words that call it, its module, its help text and the name of its primary configuration."""
+    """One command: the words that call it, its module, its help text and the name of its primary configuration.
+
+    `positional`: the setting that a first word without `=` means, as in `facegen study FOLDER`.
+    """
 
     name: str
     module: str
     help: str
     config: str
+    positional: str = ""
 
     @property
     def summary(self) -> str:
         """First line of the help text."""
         return self.help.strip().splitlines()[0]
+
+    def named(self, overrides: Sequence[str]) -> list[str]:
+        """Overrides in which a word without a name has the one of the positional setting."""
+        bare = [word for word in overrides if "=" not in word and not word.startswith(("~", "-"))]
+        if not self.positional or not bare:
+            return list(overrides)
+        return [f"{self.positional}={word}" if word == bare[0] else word for word in overrides]
 
 
 def _constants(path: Path) -> dict[str, str]:
@@ -62,7 +73,13 @@ def commands() -> dict[str, Command]:
         constants = _constants(path)
         if {"HELP", "CONFIG"} <= constants.keys():
             name = path.stem.rstrip("_").replace("_", " ")  # import_.py: `import` is a keyword
-            found[name] = Command(name, f"facegen.cli.{path.stem}", constants["HELP"], constants["CONFIG"])
+            found[name] = Command(
+                name,
+                f"facegen.cli.{path.stem}",
+                constants["HELP"],
+                constants["CONFIG"],
+                constants.get("POSITIONAL", ""),
+            )
     return found
 
 

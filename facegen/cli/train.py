@@ -169,6 +169,7 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
             StopAtKimg(total),
             Ticks(folder, total, settings["tick_kimg"]),
             SampleGrids(folder, total, snapshot, columns, rows),
+            *_evaluation(settings["evaluation"], folder, total),
             Checkpoints(folder, total, snapshot, settings["keep_checkpoints"], settings["keep_every_kimg"]),
         ],
         plugins=[AtomicCheckpoints()],
@@ -180,6 +181,20 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
+
+
+def _evaluation(settings: dict[str, Any], folder: Path, total_kimg: float) -> list[Any]:
+    """The callback that evaluates in training, where a schedule asks for it."""
+    if not settings["schedule"]:
+        return []
+    from facegen.callbacks.evaluation import Evaluation
+    from facegen.checkpoint import cache_folder
+    from facegen.metrics.extractors import load_extractor
+
+    schedule, weights = {int(count): float(kimg) for count, kimg in settings["schedule"].items()}, settings["weights"]
+    extractor = load_extractor(settings["extractor"], None if weights is None else Path(weights).expanduser())
+    chosen = (settings["metrics"], settings["best"], settings["batch_size"])
+    return [Evaluation(folder, cache_folder() / "evaluation", total_kimg, schedule, extractor, *chosen)]
 
 
 def _loggers(settings: dict[str, Any], folder: Path) -> list[Any]:
@@ -195,6 +210,7 @@ def _loggers(settings: dict[str, Any], folder: Path) -> list[Any]:
         chosen.append(
             loggers.WandbLogger(
                 project=settings["wandb_project"],
+                group=settings["wandb_group"],
                 name=folder.name,
                 save_dir=folder,
                 offline=settings["wandb"] == "offline",

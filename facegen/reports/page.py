@@ -87,21 +87,22 @@ def _section(section: Section, number: int) -> Element:
 
 def _part(content: Table | str | Element) -> Element:
     if isinstance(content, Table):
-        return _table(content)
+        return table(*content)
     return content if isinstance(content, Element) else node("p", content)
 
 
-def _table(table: Table) -> Element:
-    head = node("tr", *(node("th", name, scope="col") if name else node("td") for name in table.head))
-    rows = []
-    for first, *rest in table.rows:
-        rows.append(node("tr", node("th", first, scope="row"), *(_cell(value) for value in rest)))
-    made = node("table", node("caption", table.caption), node("thead", head), node("tbody", *rows))
+def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str | Element]]) -> Element:
+    """A table; the first cell of a row, which is text, names it. Cells that are elements must be `td`."""
+    names = node("tr", *(node("th", name, scope="col") if name else node("td") for name in head))
+    body = [node("tr", node("th", first, scope="row"), *map(_cell, rest)) for first, *rest in rows]
+    made = node("table", node("caption", caption), node("thead", names), node("tbody", *body))
     # The region scrolls by itself on a narrow screen, so the keyboard must be able to reach it.
-    return node("div", made, class_="table", role="region", tabindex="0", aria_label=table.caption)
+    return node("div", made, class_="table", role="region", tabindex="0", aria_label=caption)
 
 
-def _cell(value: str) -> Element:
+def _cell(value: str | Element) -> Element:
+    if isinstance(value, Element):
+        return value
     return node("td", value, class_="none") if value == NONE else node("td", value)
 
 

@@ -3,10 +3,12 @@
 STYLE = """
 :root {
   --ground: #ffffff; --card: #f5f7fa; --ink: #1f2933; --soft: #52606d; --line: #d9e2ec; --accent: #2b6cb0;
+  --good: #1b7f5c; --bad: #b3402a; --shade: #e8a33d;
   color-scheme: light dark;
 }
 @media (prefers-color-scheme: dark) {
-  :root { --ground: #14191f; --card: #1d242c; --ink: #e4e7eb; --soft: #9aa5b1; --line: #323f4b; --accent: #7cb8f5; }
+  :root { --ground: #14191f; --card: #1d242c; --ink: #e4e7eb; --soft: #9aa5b1; --line: #323f4b; --accent: #7cb8f5;
+    --good: #5fd3a8; --bad: #ff9c85; --shade: #a8651a; }
   figure { filter: brightness(0.92); }
 }
 * { box-sizing: border-box; }
@@ -48,7 +50,13 @@ thead th {
 }
 tbody th { position: sticky; left: 0; background: var(--ground); }
 tbody tr:hover > * { background: var(--card); }
-td.none { color: var(--soft); }
+td.none, td.unclear, td small { color: var(--soft); }
+td small { display: block; font-size: .78rem; line-height: 1.2; }
+td.better { color: var(--good); font-weight: 600; }
+td.worse { color: var(--bad); font-weight: 600; }
+.matrix td { text-align: center; padding: .4rem .7rem; }
+.matrix td.shaded small { color: inherit; }
+td.shaded { background: color-mix(in srgb, var(--shade) var(--part), var(--ground)); }
 .blocks, .pictures {
   display: grid; gap: 1rem 1.5rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr));
@@ -56,7 +64,8 @@ td.none { color: var(--soft); }
 .blocks > section { display: flex; flex-direction: column; justify-content: flex-end; min-width: 0; }
 .blocks > .several { grid-column: 1 / -1; }
 figure { margin: 0; padding: .5rem; background: #ffffff; border: 1px solid var(--line); border-radius: .6rem; }
-figure img { display: block; width: 100%; max-width: 44rem; height: auto; margin: 0 auto; }
+figure img, figure video { display: block; width: 100%; max-width: 44rem; height: auto; margin: 0 auto; }
+figcaption { padding: .35rem .2rem 0; font-size: .85rem; color: #52606d; }
 dt { font-weight: 600; margin-top: .75rem; }
 dd { margin: 0; color: var(--soft); }
 footer {

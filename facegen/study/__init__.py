@@ -1,0 +1,5 @@
+"""Studies: several trainings and their evaluations, compared on one page."""
+
+from facegen.study.definition import Study, read_study
+
+__all__ = ["Study", "read_study"]

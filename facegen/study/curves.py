@@ -1,0 +1,43 @@
+"""Training curves of all runs, from their metrics.jsonl."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from facegen.reports.figures import INK, figure_of, png
+from facegen.study.plan import Training
+from facegen.study.results import curve
+
+COLOURS = ("#2b6cb0", "#d9822b", "#1b7f5c", "#8e4585", "#b3402a", "#52606d")
+_FIGURES = {
+    "loss/G/loss": "loss of the generator",
+    "loss/D/loss": "loss of the discriminator",
+    "loss/signs/real": "mean sign, real images",
+    "loss/signs/fake": "mean sign, generated images",
+    "augment": "strength of augmentation",
+}
+_JUDGED = ("metrics/", "evaluation/")  # what evaluations during the training are called
+
+
+def curves(every: Sequence[Training]) -> list[tuple[str, bytes]]:
+    """What each plot shows, and its PNG: one line per run and seed; figures that never move are left out."""
+    rows = {each.folder: curve(each.folder) for each in every}
+    known = dict.fromkeys(key for own in rows.values() for row in own for key in row)
+    names = {key: key for key in known if key.startswith(_JUDGED)} | _FIGURES
+    return [(text, made) for key, text in names.items() if (made := _plot(key, text, every, rows)) is not None]
+
+
+def _plot(key: str, text: str, every: Sequence[Training], rows: dict[Any, list[dict[str, Any]]]) -> bytes | None:
+    points = {each: [(row["kimg"], row[key]) for row in rows[each.folder] if key in row] for each in every}
+    values = {value for own in points.values() for _, value in own}
+    if len(values) < 2:
+        return None
+    figure, (axes,) = figure_of(text, 0.6)
+    runs = list(dict.fromkeys(each.run.name for each in every))
+    titles = {each.run.name: each.run.title for each in every}
+    for each, own in points.items():
+        label = titles.pop(each.run.name, None)  # one entry of the legend for all seeds
+        colour = COLOURS[runs.index(each.run.name) % len(COLOURS)]
+        axes.plot(*zip(*own, strict=True), color=colour, lw=1.1, alpha=0.85, label=label) if own else None
+    axes.set(xlabel="thousand images seen", ylabel="value")
+    figure.legend(fontsize=7, frameon=False, ncols=3, loc="outside lower center", labelcolor=INK)
+    return png(figure)

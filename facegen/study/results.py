@@ -1,0 +1,105 @@
+"""results.json: everything a study has found, in a stable order and without anything of the machine it ran on."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facegen import __version__
+from facegen.checkpoint import atomic_write
+from facegen.study.comparison import compare
+from facegen.study.definition import Study
+from facegen.study.plan import Training
+from facegen.study.stages import Evaluation
+
+FILE = "results.json"
+# Of the lines of `facegen evaluate`; paths and times are of the machine and the moment.
+_KEPT = (
+    "metric", "name", "value", "interval", "standard_error", "details", "counts", "seed", "protocol", "fingerprints",
+    "versions", "warnings",
+)  # fmt: skip
+_NOT_FIGURES = {"tick", "kimg", "images_seen", "time", "sec/tick", "cpu_mem_gb", "gpu_mem_gb"}
+
+
+def collect(study: Study, every: Sequence[Training], wanted: Sequence[Evaluation]) -> dict[str, Any]:
+    """Everything that is known of a study whose trainings and evaluations are done."""
+    found: dict[tuple[str, int], dict[str, list[Any]]] = {}
+    for each in wanted:
+        found.setdefault((each.training.run.name, each.training.seed), {})[each.name] = read_lines(each.file)
+    runs: dict[str, Any] = {}
+    for each in every:
+        own = found.get((each.run.name, each.seed), {})
+        runs.setdefault(each.run.name, _run(each))["seeds"][str(each.seed)] = _seed(each, own)
+    return {
+        "study": study.name,
+        "question": study.question,
+        "facegen": __version__,
+        "baseline": study.baseline,
+        "train": list(study.train),
+        "evaluate": {name: list(words) for name, words in study.evaluate.items()},
+        "runs": runs,
+        "comparisons": {name: compare(_lines_of(runs, name), study.baseline) for name in study.evaluate},
+    }
+
+
+def write(results: dict[str, Any], folder: Path) -> Path:
+    """Write results.json."""
+    path = folder / FILE
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return path
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """What of the JSON lines of an evaluation is kept; numbers that are not finite become None."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [{key: _finite(line.get(key)) for key in _KEPT} for line in lines]
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise ValueError(f"{path}: not readable ({error}); delete it, the study makes it again") from error
+
+
+def curve(folder: Path) -> list[dict[str, Any]]:
+    """Rows of a run's metrics.jsonl; the last line of a killed process may be half a line."""
+    path, rows = folder / "metrics.jsonl", []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+def _run(training: Training) -> dict[str, Any]:
+    run = training.run
+    return {"title": run.title, "from": run.start, "overrides": list(run.overrides), "seeds": {}}
+
+
+def _seed(training: Training, lines: dict[str, list[Any]]) -> dict[str, Any]:
+    rows = curve(training.folder)
+    last = rows[-1] if rows else {}
+    return {
+        "hash": training.hash,
+        "checkpoint_sha256": training.checkpoint_sha256,
+        "images_seen": training.images_seen,
+        "training_seconds": last.get("time"),
+        "final": {key: _finite(value) for key, value in last.items() if key not in _NOT_FIGURES},
+        "evaluations": lines,
+    }
+
+
+def _lines_of(runs: dict[str, Any], evaluation: str) -> dict[str, dict[str, list[Any]]]:
+    return {
+        run: {seed: found["evaluations"].get(evaluation, []) for seed, found in values["seeds"].items()}
+        for run, values in runs.items()
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
