@@ -2,33 +2,38 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from facegen.metrics.extractors.extractor import Extractor
 
 __all__ = ["NAMES", "Extractor", "load_extractor"]
 
-# name -> module that defines it: timm, dlib and the networks are imported for the one that is asked for
+# name -> (module, takes a variant, takes a trusted sha256). timm, dlib and networks are imported when they are needed.
 NAMES = {
-    "efficientnet_lite0": "efficientnet",
+    "efficientnet_lite0": ("efficientnet", True, False),
+    "inception": ("inception", False, True),
+    "inception_clean": ("inception", False, True),
+    "dinov2": ("vit", True, False),
+    "clip": ("vit", True, True),
+    "arcface": ("identity", True, False),
+    "dlib": ("identity", True, False),
 }
 
 
-def load_extractor(name: str, weights: Path | None = None, download: bool = False) -> Extractor:
-    """The extractor `name`, on the CPU. `efficientnet_lite0@128` takes that input size instead of its own.
+def load_extractor(
+    name: str, weights: Path | None = None, download: bool = False, trust: str | None = None
+) -> Extractor:
+    """The extractor `name`, on the CPU; `name@variant` for `efficientnet_lite0@128`, `clip@vitl14`, `arcface@ffhq`.
 
-    weights: a local file instead of the known ones. download: get the known file when it is nowhere.
+    weights: a local file instead of the known ones. download: get the known file where it is nowhere.
+    trust: sha256 of a TorchScript file that may be run though it is not a published one.
     Raises ValueError for an unknown name, and where weights are missing, damaged or of another network.
     """
-    base, _, size = name.partition("@")
+    base, _, variant = name.partition("@")
     if base not in NAMES:
         raise ValueError(f"extractor: got {name!r}, expected one of {', '.join(NAMES)}")
-    options: dict[str, Any] = {}
-    if size:
-        if base != "efficientnet_lite0" or not size.isdigit():
-            raise ValueError(f"extractor: got {name!r}; an input size is for efficientnet_lite0, as in @128")
-        options["input_size"] = int(size)
-    module = import_module(f"{__name__}.{NAMES[base]}")
-    if base != "efficientnet_lite0":
-        options["download"] = download
-    return getattr(module, base)(weights=weights, **options)
+    module, has_variants, takes_trust = NAMES[base]
+    if variant and not has_variants:
+        raise ValueError(f"extractor: got {name!r}, but {base} has no variants")
+    options = ({"variant": variant} if has_variants else {}) | ({"trust": trust} if takes_trust else {})
+    define = getattr(import_module(f"{__name__}.{module}"), base)
+    return define(weights=None if weights is None else Path(weights), download=download, **options)

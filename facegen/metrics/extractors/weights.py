@@ -2,6 +2,8 @@
 
 import hashlib
 import urllib.request
+import warnings
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +19,25 @@ _CHUNK = 1 << 20
 
 
 class WeightsFile(NamedTuple):
-    """A published file. `sha256` may be its first digits, as hubs put them into names; empty where none is known."""
+    """A published file, and where it comes from."""
 
     name: str
     sha256: str
-    url: str
+    source: str  # an address to download it from, or a package that holds it
+
+
+class Weights(NamedTuple):
+    """A file at hand. `name` is the published one where the sha256 is known, whatever the file is called here."""
+
+    path: Path
+    name: str
+    sha256: str
+    is_published: bool
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What a result must say about them."""
+        return {"weights": self.name, "sha256": self.sha256, "published_weights": self.is_published}
 
 
 def weights_folder() -> Path:
@@ -29,50 +45,60 @@ def weights_folder() -> Path:
     return cache_folder() / "weights"
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def find_weights(files: Sequence[WeightsFile], given: Path | None, download: bool, owner: str) -> Path:
+def find_weights(files: Sequence[WeightsFile], given: Path | None, download: bool, owner: str) -> Weights:
     """The file that holds an extractor's weights: `given`, else the first known one in the caches, else a download.
 
-    Caches: `weights_folder()`, then torch's hub folder. ValueError that says what to put where when there is none,
-    or when a file from a cache has another sha256 than its name promises.
+    Caches: `weights_folder()`, then torch's hub folder. A given file of unknown sha256 is taken with a warning.
+    ValueError that says what to put where when there is none, or when a cached file is not what its name promises.
     """
     if given is not None:
-        if not (path := Path(given)).is_file():
-            raise ValueError(f"{owner}: got weights={path}, which is not a file")
-        return path
+        return identify(Path(given), files, owner)
     for file in files:
         for folder in (weights_folder(), Path(torch.hub.get_dir()) / "checkpoints"):
             if (path := folder / file.name).is_file():
                 _check(path, file)
-                return path
+                return Weights(path, file.name, file.sha256, True)
     if download and files:
         return _download(files[0], owner)
     raise ValueError(_missing(files, owner))
 
 
+def identify(path: Path, files: Sequence[WeightsFile], owner: str) -> Weights:
+    """A given file by its sha256; a warning where published ones are known and this is none of them."""
+    if not path.is_file():
+        raise ValueError(f"{owner}: got weights={path}, which is not a file")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    for known in files:
+        if known.sha256 == found:
+            return Weights(path, known.name, found, True)
+    if files:
+        warnings.warn(
+            f"{owner}: {path} (sha256 {found}) is no published file; figures compare with its own only", stacklevel=2
+        )
+    return Weights(path, path.name, found, False)
+
+
 def _missing(files: Sequence[WeightsFile], owner: str) -> str:
-    names = " or ".join(f"{file.name} (sha256 {file.sha256 or 'not published'}, {file.url})" for file in files)
-    if not names:
-        return f"{owner}: no weights; give their file with weights=FILE"
+    if not files:
+        return f"{owner}: no weights are published for it here; give a file with weights=FILE"
+    names = " or ".join(f"{file.name} (sha256 {file.sha256}, {file.source})" for file in files)
     return f"{owner}: no weights; put {names} into {weights_folder()}, give weights=FILE, or ask with download=true"
 
 
 def _check(path: Path, file: WeightsFile) -> None:
-    if not (found := sha256(path)).startswith(file.sha256):
-        raise ValueError(f"{path}: got sha256 {found}, expected {file.sha256}; delete the file and get it again")
+    with path.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != file.sha256:
+        raise ValueError(f"{path}: got sha256 {found}, expected {file.sha256} for {file.name}; get the file again")
 
 
-def _download(file: WeightsFile, owner: str) -> Path:
+def _download(file: WeightsFile, owner: str) -> Weights:
     from tqdm import tqdm
 
     path = weights_folder() / file.name
     try:
-        with atomic_write(path) as temporary, urllib.request.urlopen(file.url, timeout=60) as answer:
+        with atomic_write(path) as temporary, urllib.request.urlopen(file.source, timeout=60) as answer:
             total = int(answer.headers.get("Content-Length") or 0) or None
             with temporary.open("wb") as out, tqdm(desc=file.name, total=total, unit="B", unit_scale=True) as bar:
                 while chunk := answer.read(_CHUNK):
@@ -80,8 +106,9 @@ def _download(file: WeightsFile, owner: str) -> Path:
                     bar.update(len(chunk))
             _check(temporary, file)
     except OSError as error:
-        raise ValueError(f"{owner}: {file.url} could not be downloaded ({error}); {_missing([file], owner)}") from error
-    return path
+        reason = f"{file.source} could not be downloaded ({error})"
+        raise ValueError(f"{owner}: {reason}; {_missing([file], owner)}") from error
+    return Weights(path, file.name, file.sha256, True)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -90,12 +117,44 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(f"{path}: not a readable file of weights ({type(error).__name__})") from error
-    except Exception as error:  # pickle's own errors, also from damaged files
-        raise ValueError(f"{path}: holds more than tensors, or is damaged ({type(error).__name__})") from error
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a readable safetensors file ({error})") from error
+    except Exception as error:  # whatever a damaged or foreign pickle makes torch raise
+        raise ValueError(f"{path}: damaged, or more than tensors ({type(error).__name__})") from error
     for wrapper in ("state_dict", "model"):
         state = state[wrapper] if isinstance(state, dict) and isinstance(state.get(wrapper), dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path}: holds {type(state).__name__}, expected a dictionary of tensors")
     return state
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a file holds TorchScript: a program, where a `.pth` holds tensors."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())
+
+
+def load_torchscript(weights: Weights, owner: str, trust: str | None = None) -> torch.jit.ScriptModule:
+    """Load a TorchScript program, only where its sha256 is published or is the one that the caller trusts.
+
+    TorchScript runs in its own interpreter, whose operations can read and write files.
+    """
+    if not weights.is_published and weights.sha256 != trust:
+        raise ValueError(
+            f"{owner}: {weights.path} is an unknown TorchScript program, which could do anything; expected a published "
+            f"one, or trust={weights.sha256} if you know where it comes from"
+        )
+    return torch.jit.load(weights.path, map_location="cpu").eval()
+
+
+def fill(network: torch.nn.Module, state: dict[str, Tensor], path: Path, owner: str) -> None:
+    """Load tensors into a network; ValueError that names a few of the differences where they do not fit."""
+    expected = network.state_dict()
+    wrong = [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
+    differences = {"missing": expected.keys() - state.keys(), "unknown": state.keys() - expected.keys(), "shape": wrong}
+    if any(differences.values()):
+        parts = [f"{len(keys)} {what} ({', '.join(sorted(keys)[:2])})" for what, keys in differences.items() if keys]
+        raise ValueError(f"{owner}: the tensors in {path} are not those of its network: {'; '.join(parts)}")
+    network.load_state_dict(state)
