@@ -43,7 +43,7 @@ def run(cfg: DictConfig) -> None:
     recipes = _recipes(settings, groups, generator)
     announce(terms for _, recipe in recipes for terms in recipe.terms)
     extractor = _extractor(settings)
-    results = evaluate(generator, plan, recipes, extractor, _cache(), _processes(settings), say=print)
+    results = evaluate(generator, plan, recipes, extractor, _cache(), _processes(str(settings["processes"])), say=print)
     made = {"path": str(checkpoint), "images_seen": _images_seen(checkpoint)}
     results = [replace(result, checkpoint=result.checkpoint | made) for result in results]
     print(text(table(results)))
@@ -117,16 +117,10 @@ def _cache() -> Path:
     return cache_folder() / "evaluation"
 
 
-def _processes(settings: dict[str, Any]) -> int:
-    """How many processes share the work."""
-    import torch
-
-    from facegen.data.datamodule import available_cpus
-
-    value = str(settings["processes"])
+def _processes(value: str) -> int | None:
+    """How many processes share the work; None for `auto`."""
     if value == "auto":
-        on_gpu = sampling.pick_device(settings["device"]).type == "cuda"
-        return torch.cuda.device_count() if on_gpu else available_cpus()
+        return None
     if not value.isdecimal() or int(value) < 1:
         raise ValueError(f"processes: got {value!r}, expected auto or a whole number of at least 1")
     return int(value)

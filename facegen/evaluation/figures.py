@@ -1,6 +1,6 @@
 """From stored rows to figures: each function takes the rows of real and generated pictures and knows no recipe."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from facegen.evaluation.pixels import pixel_statistics
+from facegen.evaluation.plan import Plan
 from facegen.evaluation.store import SHARD
-from facegen.metrics.fid3d import Mode
-from facegen.metrics.frechet import Gaussian, frechet_distance_of, warn_of_few
+from facegen.metrics.fid3d import SAME, Mode
+from facegen.metrics.frechet import frechet_distance_of, warn_of_few
+from facegen.metrics.gaussian import Gaussian
 from facegen.metrics.moments import Moments
 
 PAIRS_AT_MOST = 10_000  # rows of a side where the work grows with their square
@@ -64,6 +66,26 @@ class Generated:
     pixels: NDArray[np.float64]
 
 
+def figures(plan: Plan, real: Sequence[Real], made: dict[Mode, Generated]) -> list[Figure]:
+    """All figures of a plan: recipe by recipe, then the matrix."""
+    first = next(iter(made.values()))
+    found = [] if real else [pixels("generated", None, first)]
+    for side in real:
+        same = made.get(Mode(SAME, side.name), first)
+        if "fid" in plan.metrics:
+            found.append(frechet("fid", side.name, side, same))
+        if "kid" in plan.metrics:
+            found.append(kernel(side.name, side, same))
+        if "precision_recall" in plan.metrics:
+            found.extend(neighbours(side.name, side, same))
+        if "pixels" in plan.metrics:
+            found.append(pixels(side.name, side, same))
+    if "fid3d" in plan.metrics:
+        named = {side.name: side for side in real}
+        found.extend(frechet("fid3d", mode.name, named[mode.rendering], each) for mode, each in made.items())
+    return found
+
+
 def moments_of(features: NDArray[np.float32], times: NDArray[np.int64] | None = None) -> Moments:
     """Sums over rows, a shard at a time."""
     whole = Moments.zero(features.shape[1])
@@ -89,7 +111,7 @@ def kernel(name: str, real: Real, generated: Generated) -> Figure:
     from facegen.metrics.kernel import kernel_distance
 
     sides = real.sample, generated.features[:PAIRS_AT_MOST]
-    found = kernel_distance(*(torch.from_numpy(side) for side in sides))
+    found = kernel_distance(torch.from_numpy(sides[0]), torch.from_numpy(sides[1]))
     value, error = float(found.value), float(found.standard_error)
     interval = value - 1.96 * error, value + 1.96 * error
     return Figure("kid", name, value, interval, error, counts=_pair_counts(sides))
@@ -97,13 +119,11 @@ def kernel(name: str, real: Real, generated: Generated) -> Figure:
 
 def neighbours(name: str, real: Real, generated: Generated) -> Iterator[Figure]:
     """Precision, recall, density and coverage."""
-    from facegen.metrics.neighbours import density_coverage, precision_recall
+    from facegen.metrics.neighbours import neighbour_scores
 
     sides = real.sample, generated.features[:PAIRS_AT_MOST]
-    pair = [torch.from_numpy(side) for side in sides]
-    values = dict(zip(("precision", "recall"), precision_recall(*pair), strict=True))
-    values |= dict(zip(("density", "coverage"), density_coverage(*pair), strict=True))
-    for metric, value in values.items():
+    scores = neighbour_scores(torch.from_numpy(sides[0]), torch.from_numpy(sides[1]))
+    for metric, value in scores._asdict().items():
         yield Figure(metric, name, float(value), counts=_pair_counts(sides))
 
 

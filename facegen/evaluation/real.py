@@ -56,7 +56,7 @@ class RealStream:
         """The pictures of an average epoch."""
         found = views(recipe)
         order = epoch_order(0, len(found.rows), 0)
-        ordered = Views(*(array[order] for array in found))
+        ordered = Views(found.rows[order], found.flipped[order], found.times[order])
         source = {"fingerprint": recipe.fingerprint, "files": files_digest(recipe)}
         rows = len(order) if num_real is None else min(num_real, len(order))
         dataset = FaceDataset(recipe, cache=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from facegen.checkpoint import atomic_write
 
-SHARD = 256  # rows in a file: the unit of resuming and of sharing work
+SHARD = 128  # rows in a file: the unit of resuming and of sharing work
 Arrays = dict[str, np.ndarray]
 
 

@@ -1,0 +1,99 @@
+"""From a generator, a plan and recipes to streams of pictures, and to the protocol that results carry."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from facegen.data.views import label_pool
+from facegen.evaluation.faces import FaceStream, Pool, weights_digest
+from facegen.evaluation.plan import OF_3D, NamedRecipe, Plan
+from facegen.metrics.extractors import Extractor
+from facegen.metrics.fid3d import SAME, Mode, modes
+from facegen.networks.eg3d import is_3d
+
+_OF_RECIPE = ("resolution", "filter", "crop", "mirror", "convert", "rebalance", "faces", "items", "fingerprint")
+
+
+def check(generator: nn.Module, plan: Plan, real: Sequence[NamedRecipe]) -> None:
+    """Raise ValueError for a plan that this generator and these recipes cannot follow."""
+    flat = [] if is_3d(generator) else [name for name in plan.metrics if name in OF_3D]
+    alone = [] if real else [name for name in plan.metrics if name != "pixels"]
+    if flat:
+        raise ValueError(f"metrics: got {flat[0]}, which asks a 3D generator (EG3D) for views; this one makes images")
+    if alone:
+        raise ValueError(f"metrics: got {alone[0]}, which compares with real images; add data=NAME")
+    side: Any = generator.img_resolution
+    for name, recipe in real:
+        if recipe.resolution != side:
+            raise ValueError(f"{name}: got pictures of {recipe.resolution} pixels, expected the generator's {side}")
+        if generator.c_dim and recipe.c_dim != generator.c_dim:
+            raise ValueError(f"{name}: got labels of {recipe.c_dim} numbers, the generator takes {generator.c_dim}")
+    if len({recipe.fingerprint for _, recipe in real}) < len(real):
+        raise ValueError(f"against: got the same pictures as data ({real[0].name}); choose another recipe")
+
+
+@contextmanager
+def resting(generator: nn.Module) -> Iterator[None]:
+    """The generator in eval mode, and as it was afterwards."""
+    before = {module: module.training for module in generator.modules()}
+    generator.eval()
+    try:
+        yield
+    finally:
+        for module, training in before.items():
+            module.training = training
+
+
+def face_stream(generator: Any, plan: Plan, real: Sequence[NamedRecipe], extractor: Extractor) -> FaceStream:
+    """The pictures that the metrics of a plan need, all in one pass."""
+    names = [name for name, _ in real]
+    if not generator.c_dim:
+        chosen, pools = (Mode(SAME, "all"),), ()
+    elif not real:
+        chosen, pools = (Mode(SAME, "average"),), (average_pool(generator),)
+    else:
+        everywhere = set(plan.metrics) & set(OF_3D)
+        chosen = modes(names) if everywhere else tuple(Mode(SAME, name) for name in names)
+        pools = tuple(Pool(name, recipe.fingerprint, label_pool(recipe)) for name, recipe in real)
+    rest = (generator, weights_digest(generator), extractor, plan, chosen, pools)
+    return FaceStream("generated", plan.num_images, plan.batch_size, *rest)
+
+
+def average_pool(generator: Any) -> Pool:
+    """The one label that stands for all where no real ones are known."""
+    if is_3d(generator):
+        return Pool("average", "average", generator.average_camera().cpu().numpy())
+    return Pool("average", "average", np.full((1, generator.c_dim), 1 / generator.c_dim, np.float32))
+
+
+def protocol(generator: Any, plan: Plan, real: Sequence[NamedRecipe], extractor: Extractor) -> dict[str, Any]:
+    """What two figures must share to be compared."""
+    described = {name: recipe.describe() for name, recipe in real}
+    settings = ("num_images", "num_real", "truncation", "noise_mode", "batch_size")
+    return {
+        "distance": distance_name(extractor.name),
+        "extractor": extractor.protocol,
+        "resolution": generator.img_resolution,
+        "recipes": {name: {key: each.get(key) for key in _OF_RECIPE} for name, each in described.items()},
+        **(_cameras(generator) if is_3d(generator) else {}),
+        **{name: getattr(plan, name) for name in settings},
+    }
+
+
+def distance_name(extractor: str) -> str:
+    """FID is a Fréchet distance of Inception's features; any other has to say whose."""
+    return "FID" if extractor.startswith("inception") else f"FD ({extractor})"
+
+
+def _cameras(generator: Any) -> dict[str, Any]:
+    settings = generator.rendering_kwargs
+    return {
+        "pivot": settings.get("avg_camera_pivot"),
+        "radius": settings.get("avg_camera_radius"),
+        "plane_axes": generator.plane_axes,
+        "neural_rendering_resolution": generator.neural_rendering_resolution,
+        "depth_samples": [settings.get("depth_resolution"), settings.get("depth_resolution_importance")],
+    }
