@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facegen.geometry.camera_labels import positions
+from facegen.geometry.camera_labels import positions, split_label
 from facegen.geometry.constants import RADIUS
 
 
@@ -43,3 +43,16 @@ def position_yaw_pitch(position: Float[Tensor, "batch 3"]) -> Float[Tensor, "bat
     x, y, z = position.unbind(-1)
     height = y / torch.linalg.vector_norm(position, dim=-1)
     return torch.stack([math.pi - torch.atan2(z, x), (1 - height) / 2 * math.pi], dim=-1)
+
+
+def view_angles(labels: Float[Tensor, "batch 25"]) -> Float[Tensor, "batch 3"]:
+    """Yaw, pitch and roll in radians of where cameras look, whatever their positions; 0 for an upright frontal camera.
+
+    yaw > 0: the camera stands on the side of +x; pitch > 0: it looks down from above; roll > 0: its right side is up.
+    """
+    rotation = split_label(labels)[0][:, :3, :3]
+    right, down, forward = rotation.unbind(dim=-1)
+    yaw = torch.atan2(-forward[:, 0], -forward[:, 2])
+    pitch = torch.atan2(-forward[:, 1], torch.hypot(forward[:, 0], forward[:, 2]))
+    roll = torch.atan2(right[:, 1], -down[:, 1])
+    return torch.stack([yaw, pitch, roll], dim=-1)
