@@ -102,6 +102,21 @@ def binned_frechet(
     )
 
 
+def common_means(results: Sequence[BinnedDistance]) -> list[float] | None:
+    """`value` of each result over the yaw bins that all of them could measure; None where there is none.
+
+    Means over different bins say nothing about which generator is better. ValueError for results with other bins.
+    """
+    if len({(each.bins, each.num_per_bin, each.components) for each in results}) > 1:
+        raise ValueError("pose-binned distances: got other bins, num_per_bin or components, expected the same for all")
+    everywhere = [None not in values for values in zip(*(each.yaw.frechet for each in results), strict=True)]
+    weights = [
+        width * shared for width, shared in zip(_widths(results[0].bins.yaw_edges_degrees), everywhere, strict=True)
+    ]
+    means = [_mean(each.yaw.frechet, weights) for each in results]
+    return [mean for mean in means if mean is not None] or None
+
+
 def _inside(places: Tensor, yaw: int | None, pitch: int | None) -> Tensor:
     """Mask of the images in one bin of yaw, pitch, or both; images outside the edges of either are in none."""
     mask = (places >= 0).all(dim=1)
@@ -122,7 +137,7 @@ def _mean(values: list[float | None], weights: Sequence[float]) -> float | None:
     """Weighted mean of the bins that have a value."""
     known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
     total = math.fsum(weight for _, weight in known)
-    return math.fsum(value * weight for value, weight in known) / total if known else None
+    return math.fsum(value * weight for value, weight in known) / total if total else None
 
 
 def _warnings(curve: BinValues, bins: PoseBins, num_per_bin: int, outside: list[int]) -> list[str]:

@@ -29,6 +29,11 @@ class PoseBins(NamedTuple):
     fold_yaw: bool = False
 
     @staticmethod
+    def coarse() -> "PoseBins":
+        """Seven bins of yaw and three of pitch, for some thousand images."""
+        return PoseBins((-90, -50, -30, -10, 10, 30, 50, 90), (-45, -10, 10, 45))
+
+    @staticmethod
     def folded() -> "PoseBins":
         """The right half of the default bins, for both sides."""
         return PoseBins((0, *(edge for edge in _YAW if edge > 0)), fold_yaw=True)
