@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from facegen.metrics.frechet import Gaussian, frechet_distance_of, warn_of_few
+from facegen.metrics.frechet import frechet_distance_of, gaussian_of
+from facegen.metrics.gaussian import Gaussian
 from facegen.metrics.set_moments import SetMoments
 
 AVERAGE, SAME = "avg", "same"
@@ -64,14 +65,13 @@ class FID3D(SetMoments):
         self.accumulate(len(self.recipes) + self.modes.index(mode), features)
 
     def compute(self) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
+        """Distances () float64 by name of mode. Warns of sets with too few images for their covariance."""
         reals: dict[str, Gaussian] = {}
+        found: dict[str, Tensor] = {}
         for index, mode in enumerate(self.modes, start=len(self.recipes)):
-            if mode.rendering not in reals:
-                moments = self.moments(self.recipes.index(mode.rendering))
-                warn_of_few(moments, f"real images of {mode.rendering}")
-                reals[mode.rendering] = Gaussian.of(moments, f"real images of {mode.rendering}")
-            warn_of_few(self.moments(index), f"generated images, {mode.name}")
-            generated = Gaussian.of(self.moments(index), f"generated images, {mode.name}")
-            found[mode.name] = frechet_distance_of(reals[mode.rendering], generated)
+            recipe = mode.rendering
+            if recipe not in reals:
+                reals[recipe] = gaussian_of(self.moments(self.recipes.index(recipe)), f"real images of {recipe}")
+            generated = gaussian_of(self.moments(index), f"generated images, {mode.name}")
+            found[mode.name] = frechet_distance_of(reals[recipe], generated)
         return found

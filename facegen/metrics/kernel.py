@@ -1,12 +1,13 @@
 """Kernel distance (KID): the unbiased squared maximum mean discrepancy between features, and how sure it is."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchmetrics import Metric
+
+from facegen.metrics.kept_features import KeptFeatures, paired
 
 BLOCK = 2048  # rows of a block of the kernel matrix: 34 MB
 
@@ -16,13 +17,6 @@ class KernelEstimate(NamedTuple):
 
     value: Tensor  # () float64
     standard_error: Tensor  # () float64
-
-
-class _Sums(NamedTuple):
-    """Means over one argument of the kernel: of the own set without the row itself, and of the other set."""
-
-    own: Tensor
-    other: Tensor
 
 
 def polynomial_kernel(x: Float[Tensor, "m d"], y: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
@@ -39,7 +33,7 @@ def kernel_distance(real: Float[Tensor, "m d"], generated: Float[Tensor, "n d"],
     4 [var(a) / m + var(b) / n]. Where both sets have one distribution the projection vanishes, and what remains of
     it overstates the standard error by about sqrt(2). ValueError below two rows.
     """
-    real, generated = _pair(real, generated, least=2)
+    real, generated = paired(real, generated, least=2)
     rows, columns = _own_means(real, block), _own_means(generated, block)
     real_other, generated_other = _cross_means(real, generated, block)
     value = rows.mean() + columns.mean() - real_other.mean() - generated_other.mean()
@@ -84,7 +78,7 @@ def subset_kernel_distance(
     Draws are those of torch-fidelity for the same seed and order of arguments. Its spread is of the subsets, not of
     the sets that they were drawn from: prefer `kernel_distance`. ValueError where a set is smaller than a subset.
     """
-    real, generated = _pair(real, generated, least=subset_size)
+    real, generated = paired(real, generated, least=subset_size)
     draws = np.random.RandomState(seed)
     values = []
     for _ in range(subsets):
@@ -95,39 +89,10 @@ def subset_kernel_distance(
     return KernelEstimate(found.mean(), found.std(correction=0) / subsets**0.5)
 
 
-def _pair(real: Tensor, generated: Tensor, least: int) -> tuple[Tensor, Tensor]:
-    """Both as float64 matrices; ValueError says which does not fit."""
-    for name, features in (("real", real), ("generated", generated)):
-        if features.ndim != 2 or len(features) < least:
-            raise ValueError(f"{name} features: got shape {tuple(features.shape)}, expected at least {least} rows")
-        if not torch.isfinite(features).all():
-            raise ValueError(f"{name} features: some are not finite; look at the images they came from")
-    if real.shape[1] != generated.shape[1]:
-        raise ValueError(f"features: got {real.shape[1]} real and {generated.shape[1]} generated, expected as many")
-    return real.double(), generated.double()
-
-
-class KernelDistance(Metric):
+class KernelDistance(KeptFeatures):
     """Kernel distance over all features seen; `update(features, real=...)`, or images where an extractor is given."""
 
-    full_state_update = False
     higher_is_better = False
-    is_differentiable = False
-    real: list[Tensor]
-    generated: list[Tensor]
-
-    def __init__(self, extractor: torch.nn.Module | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.extractor = extractor
-        self.add_state("real", [], dist_reduce_fx="cat")
-        self.add_state("generated", [], dist_reduce_fx="cat")
-
-    def update(self, features: Tensor, real: bool) -> None:
-        if self.extractor is not None:
-            features = self.extractor(features)
-        (self.real if real else self.generated).append(features.detach().float())
 
     def compute(self) -> KernelEstimate:
-        from torchmetrics.utilities import dim_zero_cat
-
-        return kernel_distance(dim_zero_cat(self.real), dim_zero_cat(self.generated))
+        return kernel_distance(*self.kept())

@@ -15,8 +15,8 @@ class Moments(NamedTuple):
     the origin before ten digits are lost; no feature in use comes near.
     """
 
-    count: Tensor  # () int64: rows seen
-    weight: Tensor  # () float64: sum of their weights; equals `count` without weights
+    num_rows: Tensor  # () int64: rows seen whose weight is not zero
+    weight: Tensor  # () float64: sum of their weights; equals `num_rows` without weights
     weight_squares: Tensor  # () float64: sum of squared weights, where a row repeated r times is r rows of weight one
     total: Tensor  # (d,) float64: weighted sum
     outer: Tensor  # (d, d) float64: weighted sum of outer products
@@ -40,14 +40,13 @@ class Moments(NamedTuple):
         batch in which each row stands so many times. ValueError for both, and for what is not finite.
         """
         values = _checked(features)
-        count = torch.tensor(len(values), device=values.device)
         if weights is None and repeats is None:
-            weight = count.double()
-            return Moments(count, weight, weight.clone(), values.sum(dim=0), values.T @ values)
+            weight = values.new_tensor(len(values))
+            return Moments(weight.long(), weight, weight.clone(), values.sum(dim=0), values.T @ values)
         factors = _factors(values, weights, repeats)
         squares = factors.sum() if weights is None else factors.square().sum()
         weighted = values * factors[:, None]
-        return Moments(count, factors.sum(), squares, weighted.sum(dim=0), weighted.T @ values)
+        return Moments((factors > 0).sum(), factors.sum(), squares, weighted.sum(dim=0), weighted.T @ values)
 
     def plus(self, other: "Moments") -> "Moments":
         """Moments of both sets together."""

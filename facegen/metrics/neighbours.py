@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
+
+from facegen.metrics.kept_features import KeptFeatures, paired
 
 BLOCK = 1024  # rows of a block of distances: 82 MB against 10,000 others
 _EXACT = 4096  # pairs whose distance is computed directly at a time
@@ -67,7 +67,9 @@ def neighbour_scores(
     more as the norm of a difference, so copies of an image, whose distance is exactly 0, are judged rightly.
     Rows of which more than k copies are given have radius 0: give each real image once. ValueError for too few rows.
     """
-    real, generated = _centred(real, generated, max(k, density_k))
+    real, generated = paired(real, generated, least=max(k, density_k) + 1)
+    centre = real.mean(dim=0)  # leaves distances alone and makes their rounding smaller
+    real, generated = real - centre, generated - centre
     ball, dense_ball = neighbour_radii(real, (k, density_k), block)
     (generated_ball,) = neighbour_radii(generated, (k,), block)
     precise = torch.zeros(len(generated), dtype=torch.bool, device=real.device)
@@ -117,42 +119,15 @@ def _squares(rows: Tensor, columns: Tensor, limits: Sequence[Tensor]) -> Tensor:
     return squares
 
 
-def _centred(real: Tensor, generated: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Both in float64 around the real mean, which leaves distances alone and makes their rounding smaller."""
-    for name, features in (("real", real), ("generated", generated)):
-        if features.ndim != 2 or len(features) <= k:
-            expected = f"more than {k} rows, the number of neighbours"
-            raise ValueError(f"{name} features: got shape {tuple(features.shape)}, expected {expected}")
-        if not torch.isfinite(features).all():
-            raise ValueError(f"{name} features: some are not finite; look at the images they came from")
-    if real.shape[1] != generated.shape[1]:
-        raise ValueError(f"features: got {real.shape[1]} real and {generated.shape[1]} generated, expected as many")
-    centre = real.double().mean(dim=0)
-    return real.double() - centre, generated.double() - centre
-
-
-class PrecisionRecall(Metric):
+class PrecisionRecall(KeptFeatures):
     """All four scores over all features seen; `update(features, real=...)`, or images where an extractor is given."""
 
-    full_state_update = False
     higher_is_better = True
-    is_differentiable = False
-    real: list[Tensor]
-    generated: list[Tensor]
 
     def __init__(self, k: int = 3, density_k: int = 5, extractor: torch.nn.Module | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.k, self.density_k, self.extractor = k, density_k, extractor
-        self.add_state("real", [], dist_reduce_fx="cat")
-        self.add_state("generated", [], dist_reduce_fx="cat")
-
-    def update(self, features: Tensor, real: bool) -> None:
-        """Add features (N, d), or images (N, 3, H, W) uint8 for the extractor; kept as float32."""
-        if self.extractor is not None:
-            features = self.extractor(features)
-        (self.real if real else self.generated).append(features.detach().float())
+        super().__init__(extractor, **kwargs)
+        self.k, self.density_k = k, density_k
 
     def compute(self) -> dict[str, Tensor]:
         """Precision, recall, density and coverage by name."""
-        real, generated = dim_zero_cat(self.real), dim_zero_cat(self.generated)
-        return neighbour_scores(real, generated, self.k, self.density_k)._asdict()
+        return neighbour_scores(*self.kept(), self.k, self.density_k)._asdict()

@@ -15,7 +15,7 @@ class SetMoments(Metric):
     full_state_update = False
     higher_is_better = False
     is_differentiable = False
-    count: Tensor  # (sets,) int64
+    num_rows: Tensor  # (sets,) int64
     total: Tensor  # (sets, d) float64
     outer: Tensor  # (sets, d, d) float64
 
@@ -23,7 +23,7 @@ class SetMoments(Metric):
         super().__init__(**kwargs)
         self.num_features = num_features
         sums = torch.zeros(num_sets, num_features, dtype=torch.float64)
-        self.add_state("count", torch.zeros(num_sets, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("num_rows", torch.zeros(num_sets, dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("total", sums, dist_reduce_fx="sum")
         self.add_state("outer", sums.new_zeros(num_sets, num_features, num_features), dist_reduce_fx="sum")
 
@@ -33,12 +33,12 @@ class SetMoments(Metric):
             expected = f"(number of images, {self.num_features})"
             raise ValueError(f"features: got shape {tuple(features.shape)}, expected {expected}; set num_features")
         batch = Moments.of(features.to(self.device))
-        self.count[which] += batch.count
+        self.num_rows[which] += batch.num_rows
         self.total[which] += batch.total
         self.outer[which] += batch.outer
         self._computed = None
 
     def moments(self, which: int) -> Moments:
         """What one set has gathered so far."""
-        weight = self.count[which].double()
-        return Moments(self.count[which], weight, weight, self.total[which], self.outer[which])
+        weight = self.num_rows[which].double()
+        return Moments(self.num_rows[which], weight, weight, self.total[which], self.outer[which])
