@@ -44,7 +44,8 @@ def arcface(weights: Path | None = None, download: bool = False, variant: str = 
         kind = kind_of(state)
     except ValueError as error:
         raise ValueError(f"{name}: {found.path}: {error}") from None
-    network = IResNet(kind)
+    with torch.device("meta"):
+        network = IResNet(kind)
     fill(network, state, found.path, name)
 
     def prepare(images: Images) -> Resized:

@@ -83,7 +83,8 @@ def _clean(images: Images) -> Resized:
 
 def _network(found: Weights, owner: str) -> nn.Module:
     state = {key: value for key, value in read_weights(found.path).items() if not key.startswith("fc.")}
-    network = Inception()
+    with torch.device("meta"):
+        network = Inception()
     fill(network, state, found.path, owner)
     return fuse_batch_norms(network)
 

@@ -103,7 +103,7 @@ def clip(weights: Path | None = None, download: bool = False, variant: str = "",
     else:
         state = read_weights(found.path)
     network = _timm(model, num_classes=num_features)
-    network.head = nn.Linear(network.head.in_features, num_features, bias=False)  # pyright: ignore
+    network.head = nn.Linear(network.head.in_features, num_features, bias=False, device="meta")  # pyright: ignore
     fill(network, timm_names(state), found.path, name)
     protocol = _protocol(f"CLIP ({size}), projected image embedding", "CLIP's mean and deviation of x / 255", found)
     return Extractor(name, num_features, _prepare(*_CLIP), network, protocol)
@@ -116,9 +116,11 @@ def _choice(owner: str, variant: str, known: dict[str, Any], default: str) -> st
 
 
 def _timm(model: str, **options: Any) -> nn.Module:
+    """timm's network without numbers: making random ones takes longer than reading the real ones."""
     import timm
 
-    return timm.create_model(model, pretrained=False, **options)
+    with torch.device("meta"):
+        return timm.create_model(model, pretrained=False, **options)
 
 
 def _prepare(mean: tuple[float, float, float], deviation: tuple[float, float, float]):

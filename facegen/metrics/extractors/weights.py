@@ -82,8 +82,11 @@ def identify(path: Path, files: Sequence[WeightsFile], owner: str) -> Weights:
 def _missing(files: Sequence[WeightsFile], owner: str) -> str:
     if not files:
         return f"{owner}: no weights are published for it here; give a file with weights=FILE"
-    names = " or ".join(f"{file.name} (sha256 {file.sha256}, {file.source})" for file in files)
-    return f"{owner}: no weights; put {names} into {weights_folder()}, give weights=FILE, or ask with download=true"
+    first, others = files[0], "".join(f" or {file.name}" for file in files[1:])
+    return (
+        f"{owner}: no weights; put {first.name} (sha256 {first.sha256}, {first.source}){others} into "
+        f"{weights_folder()}, give weights=FILE, or ask with download=true"
+    )
 
 
 def _check(path: Path, file: WeightsFile) -> None:
@@ -150,11 +153,15 @@ def load_torchscript(weights: Weights, owner: str, trust: str | None = None) -> 
 
 
 def fill(network: torch.nn.Module, state: dict[str, Tensor], path: Path, owner: str) -> None:
-    """Load tensors into a network; ValueError that names a few of the differences where they do not fit."""
+    """Give a network its tensors, in float32; it may be on the meta device, without numbers of its own.
+
+    ValueError that names a few of the differences where they do not fit.
+    """
     expected = network.state_dict()
     wrong = [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
     differences = {"missing": expected.keys() - state.keys(), "unknown": state.keys() - expected.keys(), "shape": wrong}
     if any(differences.values()):
         parts = [f"{len(keys)} {what} ({', '.join(sorted(keys)[:2])})" for what, keys in differences.items() if keys]
         raise ValueError(f"{owner}: the tensors in {path} are not those of its network: {'; '.join(parts)}")
-    network.load_state_dict(state)
+    single = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    network.load_state_dict(single, assign=True)
