@@ -112,9 +112,10 @@ def _side(name: str, features: Tensor, weights: Tensor | None, clusters: Tensor 
         raise ValueError(f"{name}: got weights of shape {shape}, expected {len(features)} finite ones, none negative")
     if int((values > 0).sum()) < _FEWEST:
         raise ValueError(f"{name}: got {int((values > 0).sum())} images with a weight, expected at least {_FEWEST}")
-    numbers = torch.arange(len(features)) if clusters is None else torch.as_tensor(clusters)
     order = in_order(features)
-    return Side(features.double(), values, numbers.to(features.device)).at(order[values[order] > 0])
+    order = order[values[order] > 0]
+    numbers = torch.arange(len(order)) if clusters is None else torch.as_tensor(clusters).cpu()[order.cpu()]
+    return Side(features[order].double(), values[order], numbers.to(features.device))
 
 
 def distance(real: Spread, generated: Spread) -> Float[Tensor, ""]:
