@@ -45,6 +45,7 @@ def run(cfg: DictConfig) -> None:
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     study = read_study(Path(str(settings["study"])).expanduser())
     from facegen.study import conduct  # it imports PyTorch, which a mistake in the YAML need not wait for
+    from facegen.study.side_by_side import places, side_by_side
 
     seeds = settings["seeds"]
     options = conduct.Options(
@@ -58,7 +59,7 @@ def run(cfg: DictConfig) -> None:
     if settings["dry"]:
         print(conduct.describe(study, conduct.plan(study, resolved, options), options))
         return
-    execute = conduct.in_sequence
+    execute = side_by_side(places(settings["at_once"]))
     if settings["launcher"] is not None:
         from facegen.cli.launchers import launched
 

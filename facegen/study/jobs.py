@@ -47,28 +47,28 @@ def run_job(words: Sequence[str], title: str) -> None:
         stdin=subprocess.DEVNULL,
         process_group=0,
         close_fds=False,  # so that it holds the study's lock too, see `alone`
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+        preexec_fn=end_with_parent if sys.platform == "linux" else None,
     )
-    with _signals_to(process):
+    with signals_to(process.send_signal):
         status = process.wait()
     if status != 0:
         raise ValueError(f"{title}: ended with status {status}; the command was {Job(title, list(words))}")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ask Linux for a SIGTERM when the study is killed: a training nobody waits for would be in the way of the next."""
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 @contextmanager
-def _signals_to(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Hand SIGINT and SIGTERM on to a process; KeyboardInterrupt at the end if there was one."""
+def signals_to(send: Callable[[int], Any]) -> Iterator[None]:
+    """Hand SIGINT and SIGTERM on by `send`; KeyboardInterrupt at the end if there was one."""
     received: list[int] = []
 
     def hand_on(number: int, frame: Any) -> None:
         received.append(number)
-        process.send_signal(number)
+        send(number)
 
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
