@@ -50,6 +50,11 @@ class FID3D(SetMoments):
     ) -> None:
         self.recipes = tuple(recipes)
         self.modes = modes(recipes) if wanted is None else tuple(wanted)
+        for mode in self.modes:
+            if mode.rendering not in self.recipes:
+                raise ValueError(
+                    f"mode {mode.name}: no real images to compare with; recipes: {', '.join(self.recipes)}"
+                )
         super().__init__(len(self.recipes) + len(self.modes), num_features, **kwargs)
 
     def update_real(self, recipe: str, features: Tensor) -> None:

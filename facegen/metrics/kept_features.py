@@ -1,10 +1,13 @@
 """The state of metrics that compare pairs of features, and so must keep them all."""
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 
 class KeptFeatures(Metric):
@@ -29,6 +32,15 @@ class KeptFeatures(Metric):
         if self.extractor is not None:
             features = self.extractor(features)
         (self.real if real else self.generated).append(features.detach().float())
+
+    def _sync_dist(self, dist_sync_fn: Callable = gather_all_tensors, process_group: Any = None) -> None:
+        """Gather; a process without features first learns how wide they are, or the programs would not understand."""
+        widths = [features.shape[1] for features in (*self.real, *self.generated)]
+        mine = torch.tensor(max(widths, default=0), device=self.device)
+        width = max(int(each) for each in dist_sync_fn(mine, group=process_group or self.process_group))
+        nothing = torch.zeros(0, width, device=self.device)
+        self.real, self.generated = self.real or [nothing], self.generated or [nothing]
+        super()._sync_dist(dist_sync_fn, process_group)
 
     def kept(self) -> tuple[Tensor, Tensor]:
         """Real and generated features; ValueError where a set is empty."""
