@@ -47,6 +47,8 @@ def run(cfg: DictConfig) -> None:
     made = {"path": str(checkpoint), "images_seen": _images_seen(checkpoint)}
     results = [replace(result, checkpoint=result.checkpoint | made) for result in results]
     print(text(table(results)))
+    for line in remarks(results):
+        print(line)
     _keep(results, settings["out"], checkpoint)
 
 
@@ -96,7 +98,7 @@ def _plan(settings: dict[str, Any], generator: Any, has_data: bool) -> Plan:
         metrics = ["fid", "kid", "precision_recall", *(["fid3d"] if is_3d(generator) else [])] if has_data else []
         metrics = [*metrics, "pixels"]
     metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    names = ("num_images", "num_real", "seed", "truncation", "noise_mode", "batch_size", "bootstrap")
+    names = ("num_images", "num_real", "seed", "truncation", "noise_mode", "batch_size", "replicates")
     return Plan(metrics, **{name: settings[name] for name in names})
 
 
@@ -134,8 +136,16 @@ def table(results: list[Result]) -> Table:
         interval = "" if result.interval is None else f"{result.interval[0]:.4g} to {result.interval[1]:.4g}"
         title = f"{result.metric} {result.name}".strip()
         counts = [f"{result.counts.get(side, 0):,}" for side in ("generated", "real")]
-        rows.append([title, f"{result.value:.5g}", interval, *counts])
+        rows.append([title, "–" if result.value is None else f"{result.value:.5g}", interval, *counts])
     return Table("", [distance, "value", "95 %", "generated", "real"], rows)
+
+
+def remarks(results: list[Result]) -> list[str]:
+    """What a reader of the table has to know, each once."""
+    said = dict.fromkeys(line for result in results for line in result.warnings)
+    distance = results[0].protocol["distance"]
+    note = f"{distance} is not FID: compare it with other figures of the same features only."
+    return [*said, *([] if distance == "FID" else [note])]
 
 
 def _keep(results: list[Result], out: Any, checkpoint: Path) -> None:

@@ -1,7 +1,6 @@
 """One evaluation from beginning to end: streams, their stores, and figures of what the stores hold."""
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +10,14 @@ import torch
 from torch import nn
 
 from facegen.evaluation.faces import FaceStream
-from facegen.evaluation.figures import Generated, Real, figures
+from facegen.evaluation.figures import figures
 from facegen.evaluation.filling import fill, jobs_of
 from facegen.evaluation.forecast import forecast, say_origins
 from facegen.evaluation.plan import NamedRecipe, Plan
 from facegen.evaluation.real import RealStream, real_labels
 from facegen.evaluation.results import Result, versions
 from facegen.evaluation.setting import check, face_stream, protocol, resting
+from facegen.evaluation.sides import Generated, Real
 from facegen.evaluation.store import Store
 from facegen.evaluation.streams import Stream
 from facegen.metrics.extractors import Extractor
@@ -54,10 +54,8 @@ def evaluate(
         stores = _filled([*streams, faces], folder, processes, rank, world, say)
     if rank:
         return []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        sides = [_real_side(*each) for each in zip(real, streams, stores, strict=False)]
-        found = figures(plan, sides, _generated_sides(faces, stores[-1]))
+    sides = [_real_side(*each) for each in zip(real, streams, stores, strict=False)]
+    found = figures(plan, sides, _generated_sides(faces, stores[-1]))
     took = {"started": started.isoformat(timespec="seconds"), "seconds": round(time.perf_counter() - begun, 2)}
     shared: dict[str, Any] = {
         "protocol": protocol(generator, plan, real, extractor),
@@ -66,7 +64,6 @@ def evaluate(
         "checkpoint": {"path": None, "sha256": faces.weights, "images_seen": None},
         "versions": versions(),
         "time": took | {"device": device.type},
-        "warnings": tuple(dict.fromkeys(str(each.message) for each in caught)),
     }
     return [Result(**figure._asdict(), **shared) for figure in found]
 
@@ -96,12 +93,12 @@ def _filled(
 
 def _real_side(named: NamedRecipe, stream: RealStream, store: Store) -> Real:
     rows, times = store.all(stream.rows), stream.views.times[: stream.rows]
-    return Real(named.name, rows["features"], times, real_labels(named.recipe, stream), rows["pixels"])
+    return Real(rows["features"], real_labels(named.recipe, stream), rows["pixels"], named.name, times)
 
 
 def _generated_sides(stream: FaceStream, store: Store) -> dict[Mode, Generated]:
     rows = store.all(stream.rows)
     return {
-        mode: Generated(mode, *(rows[f"{kind}_{number}"] for kind in ("features", "labels", "pixels")))
+        mode: Generated(rows[f"features_{number}"], rows[f"labels_{number}"], rows[f"pixels_{number}"], mode)
         for number, mode in enumerate(stream.modes)
     }

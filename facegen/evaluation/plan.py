@@ -1,5 +1,6 @@
 """What to measure, and how: plain values that every result repeats."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ class Plan:
 
     metrics: some of `METRICS`. num_images: generated pictures of each kind; num_real: real ones of each recipe, None
     for all. seed: picture i has the latent of seed + i. truncation: psi. batch_size: pictures made at once.
-    bootstrap: resamplings for intervals, 0 for none.
+    replicates: resamplings for intervals of Fréchet distances, 0 for none.
     Raises ValueError for values out of range.
     """
 
@@ -34,7 +35,7 @@ class Plan:
     truncation: float = 1.0
     noise_mode: str = "const"
     batch_size: int = 16
-    bootstrap: int = 0
+    replicates: int = 0
 
     def __post_init__(self) -> None:
         from difflib import get_close_matches
@@ -48,12 +49,16 @@ class Plan:
             raise ValueError(f"metrics: got none, expected some of {', '.join(METRICS)}")
         _at_least("num_images", self.num_images, 2)
         _at_least("batch_size", self.batch_size, 1)
-        _at_least("bootstrap", self.bootstrap, 0)
+        _at_least("replicates", self.replicates, 0)
+        if self.replicates == 1:
+            raise ValueError("replicates: got 1, expected 0 for no intervals, or at least 2")
         if self.num_real is not None:
             _at_least("num_real", self.num_real, 2)
         _at_least("seed", self.seed, 0)
         if self.seed + self.num_images > 2**32:
             raise ValueError(f"seed: got {self.seed} for {self.num_images} pictures, expected the last below 2^32")
+        if not math.isfinite(self.truncation):
+            raise ValueError(f"truncation: got {self.truncation}, expected a number such as 0.7; 1 is none")
         if self.noise_mode not in ("const", "random", "none"):
             raise ValueError(f"noise_mode: got {self.noise_mode!r}, expected const, random or none")
 

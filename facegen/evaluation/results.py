@@ -4,6 +4,7 @@ import dataclasses
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,19 @@ from facegen.checkpoint import atomic_write
 class Result:
     """One figure of one generator.
 
-    metric and name: what was measured, and of what (`fid3d`, `avg->ffhq`). interval: 95 percent, or None. protocol:
-    plain values without which two figures must not be compared. counts: pictures on both sides. fingerprints: of the
-    recipes by name. time: started, seconds, device.
+    metric and name: what was measured, and of what (`fid3d`, `avg->ffhq`). value: None for too few pictures.
+    interval: 95 percent, or None. protocol: plain values without which two figures must not be compared. counts:
+    pictures on both sides. fingerprints: of the recipes by name. time: started, seconds, device.
     """
 
     metric: str
     name: str
-    value: float
+    value: float | None
     interval: tuple[float, float] | None = None
     standard_error: float | None = None
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     protocol: dict[str, Any] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
     fingerprints: dict[str, str] = field(default_factory=dict)
     checkpoint: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +41,8 @@ class Result:
 
     def json(self) -> str:
         """One line."""
-        return json.dumps(dataclasses.asdict(self))
+        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return json.dumps(values, default=dict)
 
     @property
     def key(self) -> str:
