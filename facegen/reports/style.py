@@ -54,6 +54,7 @@ td.none, td.unclear, td small { color: var(--soft); }
 td small { display: block; font-size: .78rem; line-height: 1.2; }
 td.better { color: var(--good); font-weight: 600; }
 td.worse { color: var(--bad); font-weight: 600; }
+.matrix thead th { text-align: center; }
 .matrix td { text-align: center; padding: .4rem .7rem; }
 .matrix td.shaded small { color: inherit; }
 td.shaded { background: color-mix(in srgb, var(--shade) var(--part), var(--ground)); }
@@ -61,6 +62,7 @@ td.shaded { background: color-mix(in srgb, var(--shade) var(--part), var(--groun
   display: grid; gap: 1rem 1.5rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr));
 }
+.beside { grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); }
 .blocks > section { display: flex; flex-direction: column; justify-content: flex-end; min-width: 0; }
 .blocks > .several { grid-column: 1 / -1; }
 figure { margin: 0; padding: .5rem; background: #ffffff; border: 1px solid var(--line); border-radius: .6rem; }

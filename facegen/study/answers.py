@@ -38,16 +38,16 @@ def tally(results: Results, run: str) -> str:
 
 
 def verdicts(results: Results, run: str) -> Element:
-    """One run against the baseline: both, the difference with its interval, and what that says."""
+    """One run against the baseline: the verdict first, which a narrow screen shows too, then what it rests on."""
     rows: list[list[str | Element]] = []
     for name, figure, found in verdict_rows(results, run):
         arrow = {"lower": " ↓", "higher": " ↑"}.get(figure["better"] or "", "")
         kind = {"better": "better", "worse": "worse"}.get(found["verdict"], "unclear")
         said = node("td", "one seed only" if found["verdict"] == "one seed" else found["verdict"], class_=kind)
-        both = [with_spread(figure["runs"][each]) for each in (results["baseline"], run)]
-        rows.append([name + arrow, *both, signed(found["mean"]), limits(found["interval"], signed) or NONE, said])
-    first, second = (results["runs"][each]["title"] for each in (results["baseline"], run))
-    head = ["figure", first, second, "difference", "95 % interval", "verdict"]
+        both = [with_spread(figure["runs"][each]) for each in (results["runs"][run]["against"], run)]
+        rows.append([name + arrow, said, signed(found["mean"]), limits(found["interval"], signed) or NONE, *both])
+    first, second = (results["runs"][each]["title"] for each in (results["runs"][run]["against"], run))
+    head = ["figure", "verdict", "difference", "95 % interval", first, second]
     return table(f"{second} against {first}", head, rows)
 
 
@@ -92,33 +92,34 @@ def configurations(results: Results) -> Element:
     return node("dl", *entries)
 
 
-def single_figures(results: Results, evaluation: str) -> Table | None:
-    """Every figure of every seed, where there are several."""
+def single_figures(results: Results, evaluation: str) -> Table:
+    """Every figure of every seed, with the interval that its evaluation gave it."""
     seeds = list(dict.fromkeys(seed for run in results["runs"].values() for seed in run["seeds"]))
-    if len(seeds) < 2:
-        return None
-    rows = []
-    for figure in results["comparisons"][evaluation]:
-        for run, found in figure["runs"].items():
-            cells = [number(found["values"][seed]) if seed in found["values"] else NONE for seed in seeds]
-            rows.append([f"{figure_name(figure)}, {run}", *cells])
+    cells: dict[str, dict[str, str]] = {}
+    for name, run in results["runs"].items():
+        for seed, found in run["seeds"].items():
+            for line in found["evaluations"].get(evaluation, []):
+                value = NONE if line.get("value") is None else number(line["value"])
+                said = " ".join([value, limits(line.get("interval"))]).strip()
+                cells.setdefault(f"{figure_name(line)}, {name}", {})[seed] = said
+    rows = [[name, *(own.get(seed, NONE) for seed in seeds)] for name, own in sorted(cells.items())]
     return Table(f"{evaluation}: every seed", ["figure, run", *(f"seed {seed}" for seed in seeds)], rows)
 
 
 def protocol(results: Results) -> Element:
     """What the figures were measured with, each thing said once, and every warning."""
     entries = []
-    for evaluation in results["evaluate"]:
+    for evaluation, shared in results["measured"].items():
         lines = [line for run in results["runs"].values() for seed in run["seeds"].values()
                  for line in seed["evaluations"].get(evaluation, [])]  # fmt: skip
         facts: dict[str, dict[str, None]] = {}
-        for line in lines:
-            for part in ("protocol", "counts", "fingerprints", "versions"):
-                for key, value in (line.get(part) or {}).items():
+        for source in [shared, *lines]:
+            for part in (*shared, "counts"):
+                for key, value in source.get(part, {}).items():
                     facts.setdefault(f"{part}: {key}", {})[_said(value)] = None
         entries += [node("dt", f"evaluation {evaluation}")]
         entries += [node("dd", f"{key}: {'; '.join(values)}") for key, values in facts.items()]
-        warnings = dict.fromkeys(str(warning) for line in lines for warning in line.get("warnings") or [])
+        warnings = dict.fromkeys(str(warning) for line in lines for warning in line.get("warnings", []))
         entries += [node("dd", f"Warning: {warning}", class_="warning") for warning in warnings]
     return node("dl", *entries)
 

@@ -15,12 +15,9 @@ _HIGHER = {"precision", "recall", "density", "coverage", "diversity", "identity"
 _CONFIDENCE = 0.975  # of both sides together: 95 %
 
 
-def better(metric: str, name: str) -> str | None:
+def better(metric: str) -> str | None:
     """Whether `lower` or `higher` figures are better, None where that is not known."""
-    for word in (name, metric):
-        if word in _LOWER or word in _HIGHER:
-            return "lower" if word in _LOWER else "higher"
-    return None
+    return "lower" if metric in _LOWER else "higher" if metric in _HIGHER else None
 
 
 def interval(values: Sequence[float]) -> list[float] | None:
@@ -64,18 +61,18 @@ def _verdict(mean: float, limits: list[float] | None, direction: str | None) -> 
     return sign if direction is None else "better" if sign == direction else "worse"
 
 
-def compare(lines: dict[str, dict[str, list[dict[str, Any]]]], baseline: str) -> list[dict[str, Any]]:
+def compare(lines: dict[str, dict[str, list[dict[str, Any]]]], against: dict[str, str | None]) -> list[dict[str, Any]]:
     """Compare runs in every figure of one evaluation.
 
     `lines`: of each run and seed, the result lines of `facegen evaluate`. A figure is a metric and a name, and how
-    often both came before (the same metric measured under a second protocol).
+    often both came before (the same metric measured under a second protocol). `against`: the baseline of each run.
     """
     figures: dict[tuple[str, str, int], dict[str, dict[str, float]]] = {}
     for run, seeds in lines.items():
         for seed, results in seeds.items():
             for key, value in _values(results):
                 figures.setdefault(key, {}).setdefault(run, {})[seed] = value
-    return [_comparison(key, runs, baseline) for key, runs in figures.items()]
+    return [_comparison(key, runs, against) for key, runs in figures.items()]
 
 
 def _values(results: list[dict[str, Any]]) -> list[tuple[tuple[str, str, int], float]]:
@@ -84,16 +81,18 @@ def _values(results: list[dict[str, Any]]) -> list[tuple[tuple[str, str, int], f
     for line in results:
         name = line["metric"], line["name"]
         place = counts[name] = counts.get(name, -1) + 1
-        if line["value"] is not None and math.isfinite(line["value"]):
+        if line.get("value") is not None and math.isfinite(line["value"]):
             found.append(((*name, place), float(line["value"])))
     return found
 
 
-def _comparison(key: tuple[str, str, int], runs: dict[str, dict[str, float]], baseline: str) -> dict[str, Any]:
+def _comparison(
+    key: tuple[str, str, int], runs: dict[str, dict[str, float]], against: dict[str, str | None]
+) -> dict[str, Any]:
     metric, name, _ = key
-    direction = better(metric, name)
-    others = {run: values for run, values in runs.items() if run != baseline and baseline in runs}
-    differences = {run: difference(values, runs[baseline], direction) for run, values in others.items()}
+    direction = better(metric)
+    pairs = {run: base for run in runs if (base := against[run]) is not None and base in runs}
+    differences = {run: difference(runs[run], runs[base], direction) for run, base in pairs.items()}
     return {
         "metric": metric,
         "name": name,

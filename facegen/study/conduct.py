@@ -56,7 +56,7 @@ def conduct(study: Study, compose: Compose, options: Options, execute: Execute =
         results.write(found, study.folder)
         from facegen.study import report  # matplotlib takes half a second
 
-        looks = report.looks(study, found, every, drawings)
+        looks = report.looks(found, every, drawings)
         path = report.write(study, found, looks)
     _publish(study, found, looks, options)
     return path
@@ -70,8 +70,8 @@ def describe(study: Study, every: Sequence[Training], options: Options) -> str:
     lines += ["", f"Trainings in {study.folder / 'runs'}:"]
     lines += [f"  {each.folder.name:<{width}}  {_state(each)}  {each.run.title}" for each in every]
     jobs = [Job("", ["train", *each.words]) for each in every if not each.finished]
-    for name, words in study.evaluate.items():
-        lines += ["", f"Evaluation {name} of each: {' '.join([*words, *options.evaluate])}"]
+    for name, (words, runs) in study.evaluate.items():
+        lines += ["", f"Evaluation {name} of {', '.join(runs)}: {' '.join([*words, *options.evaluate])}"]
     if jobs:
         lines += ["", "Commands to come:", *(f"  {_with_logs(job, study, options)}" for job in jobs)]
     return "\n".join(lines)

@@ -15,19 +15,28 @@ _KEYS = ("question", "about", "seeds", "train", "runs", "evaluate", "pictures", 
 _PART = r"(\d+)(?:-(\d+))?"
 _SEEDS = re.compile(_PART)
 _MOST_FACES = 64  # beyond that nobody sees anything on a page
-_RUN_KEYS = ("title", "overrides", "from")
+_RUN_KEYS = ("title", "overrides", "from", "against")
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 # Settings of `facegen train` that the study itself gives.
 _OURS = ("name", "runs_dir", "resume", "seed", "wandb", "wandb_group", "wandb_project", "tensorboard")
 
 
 class Run(NamedTuple):
-    """One configuration that is trained: overrides of `facegen train`, and the run whose weights it starts from."""
+    """One configuration that is trained: overrides of `facegen train`, the run whose weights it starts from, and the
+    run that it is compared with."""
 
     name: str
     title: str
     overrides: tuple[str, ...]
     start: str | None
+    against: str | None
+
+
+class Evaluated(NamedTuple):
+    """One evaluation: overrides of `facegen evaluate`, and the runs that it is of."""
+
+    overrides: tuple[str, ...]
+    runs: tuple[str, ...]
 
 
 class Pictures(NamedTuple):
@@ -45,7 +54,7 @@ class Pictures(NamedTuple):
 
 @dataclass(frozen=True)
 class Study:
-    """A folder with a `study.yaml`. The first run is the baseline that the others are compared with."""
+    """A folder with a `study.yaml`. Runs are compared with the first one, unless they name another."""
 
     folder: Path
     question: str
@@ -53,7 +62,7 @@ class Study:
     seeds: tuple[int, ...]
     train: tuple[str, ...]
     runs: dict[str, Run]
-    evaluate: dict[str, tuple[str, ...]]
+    evaluate: dict[str, Evaluated]
     pictures: Pictures | None
     hardware: str
     estimate: str
@@ -62,11 +71,6 @@ class Study:
     def name(self) -> str:
         """The folder's name."""
         return self.folder.resolve().name
-
-    @property
-    def baseline(self) -> str:
-        """Name of the first run."""
-        return next(iter(self.runs))
 
 
 def read_study(folder: Path) -> Study:
@@ -100,14 +104,8 @@ def words_of(value: Any, where: str) -> tuple[str, ...]:
 
 def _study(folder: Path, content: Any) -> Study:
     _check_keys(content, _KEYS, "")
-    runs = {name: _run(name, value) for name, value in _mapping(content, "runs").items()}
-    if not runs:
-        raise ValueError("runs is missing: name at least one, as in `runs: {baseline: {overrides: [data=synthetic]}}`")
-    for run in runs.values():
-        if run.start is not None and run.start not in runs:
-            raise ValueError(f"runs.{run.name}.from: got {run.start!r}, {_expected(run.start, runs)}")
-        _check_loop(run, runs)
-    evaluations = {name: words_of(value, f"evaluate.{name}") for name, value in _mapping(content, "evaluate").items()}
+    runs = _runs(_mapping(content, "runs"))
+    evaluations = {name: _evaluated(name, value, runs) for name, value in _mapping(content, "evaluate").items()}
     train = words_of(content.get("train"), "train")
     for where, words in [("train", train), *((f"runs.{run.name}.overrides", run.overrides) for run in runs.values())]:
         check_training_words(words, where)
@@ -134,16 +132,39 @@ def check_seeds(numbers: list[Any]) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _run(name: str, value: Any) -> Run:
+def _runs(content: dict[str, Any]) -> dict[str, Run]:
+    if not content:
+        raise ValueError("runs is missing: name at least one, as in `runs: {baseline: {overrides: [data=synthetic]}}`")
+    first = next(iter(content))
+    runs = {name: _run(name, value, None if name == first else first) for name, value in content.items()}
+    for run in runs.values():
+        for key, other in (("from", run.start), ("against", run.against)):
+            if other is not None and other not in runs:
+                raise ValueError(f"runs.{run.name}.{key}: got {other!r}, {_expected(other, runs)}")
+        _check_loop(run, runs)
+    return runs
+
+
+def _evaluated(name: str, value: Any, runs: dict[str, Run]) -> Evaluated:
+    where = f"evaluate.{name}"
+    if not isinstance(value, dict):
+        return Evaluated(words_of(value, where), tuple(runs))
+    _check_keys(value, Evaluated._fields, where)
+    chosen = value.get("runs", list(runs))
+    for each in chosen if isinstance(chosen, list) else [chosen]:
+        if each not in runs:
+            raise ValueError(f"{where}.runs: got {each!r}, {_expected(str(each), runs)}")
+    return Evaluated(words_of(value.get("overrides"), f"{where}.overrides"), tuple(chosen))
+
+
+def _run(name: str, value: Any, first: str | None) -> Run:
     where = f"runs.{name}"
     _check_name(name, "runs")
     _check_keys(value or {}, _RUN_KEYS, where)
     value = value or {}
-    start = value.get("from")
-    title = _text(value, "title") or name
-    return Run(
-        name, title, words_of(value.get("overrides"), f"{where}.overrides"), None if start is None else f"{start}"
-    )
+    start, against = (None if each is None else str(each) for each in (value.get("from"), value.get("against", first)))
+    overrides = words_of(value.get("overrides"), f"{where}.overrides")
+    return Run(name, _text(value, "title") or name, overrides, start, None if against == name else against)
 
 
 def _check_loop(run: Run, runs: dict[str, Run]) -> None:

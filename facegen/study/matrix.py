@@ -28,6 +28,11 @@ def matrix(comparisons: list[Comparison]) -> Matrix | None:
     return Matrix(told, list(dict.fromkeys(column for _, column in figures)), figures)
 
 
+def has(found: Matrix, run: str) -> bool:
+    """Whether a run was measured."""
+    return any(run in figure["runs"] for figure in found.figures.values())
+
+
 def values_of(found: Matrix, run: str) -> list[list[float | None]]:
     """Means over the seeds of one run, row by row."""
     return [[_mean(found, (row, column), run) for column in found.seen_from] for row in found.told]

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 from facegen import __version__
 from facegen.checkpoint import atomic_write
 from facegen.reports.page import Block, Picture, Section, node, page
-from facegen.study import answers, matrix, media
+from facegen.study import answers, matrix, media, poses
 from facegen.study.curves import curves
 from facegen.study.definition import Study
 from facegen.study.plan import Training
@@ -28,18 +28,26 @@ _KINDS = {
 class Looks(NamedTuple):
     """What there is to see: plots by what they show, and the files of pictures and films, each of one run."""
 
-    plots: list[tuple[str, bytes]]
+    curves: list[tuple[str, bytes]]
+    poses: list[Block]
     drawings: Sequence[Drawing]
 
+    @property
+    def plots(self) -> list[tuple[str, bytes]]:
+        """All plots."""
+        return self.curves + [(picture.says, picture.png) for block in self.poses for picture in block.pictures]
 
-def looks(study: Study, results: dict[str, Any], every: Sequence[Training], drawings: Sequence[Drawing]) -> Looks:
+
+def looks(results: dict[str, Any], every: Sequence[Training], drawings: Sequence[Drawing]) -> Looks:
     """Draw the plots of a study."""
-    return Looks(curves(every), drawings)
+    return Looks(curves(every), poses.blocks(results), drawings)
 
 
 def write(study: Study, results: dict[str, Any], seen: Looks) -> Path:
     """Write report.html into the study's folder."""
-    sections = [_answer(results), *_matrices(results), *_faces(results, seen), _runs(results, seen), _protocol(results)]
+    sections = [_answer(results), *_matrices(results)]
+    sections += [Section("Poses", seen.poses)] if seen.poses else []
+    sections += [*_faces(results, seen), _runs(results, seen), _protocol(results)]
     path = study.folder / FILE
     footer = f"facegen {__version__}, facegen study {study.name}. All numbers: results.json."
     with atomic_write(path) as temporary:
@@ -50,7 +58,7 @@ def write(study: Study, results: dict[str, Any], seen: Looks) -> Path:
 def _intro(study: Study, results: dict[str, Any]) -> list[Element]:
     seeds = {seed for run in results["runs"].values() for seed in run["seeds"]}
     tiles = [("runs", f"{len(results['runs'])}"), ("seeds of each", f"{len(seeds)}")]
-    others = [name for name in results["runs"] if name != results["baseline"]]
+    others = [name for name in results["runs"] if answers.verdict_rows(results, name)]
     tiles += [(f"{results['runs'][name]['title']}, figures", answers.tally(results, name)) for name in others]
     made = [node("div", node("span", name), node("b", value)) for name, value in tiles]
     paragraphs = [node("p", " ".join(part.split())) for part in study.about.split("\n\n") if part.strip()]
@@ -58,8 +66,7 @@ def _intro(study: Study, results: dict[str, Any]) -> list[Element]:
 
 
 def _answer(results: dict[str, Any]) -> Section:
-    others = [name for name in results["runs"] if name != results["baseline"]]
-    tables = [answers.verdicts(results, name) for name in others if answers.verdict_rows(results, name)]
+    tables = [answers.verdicts(results, name) for name in results["runs"] if answers.verdict_rows(results, name)]
     return Section("Answer", [_how_to_read(results), *tables])
 
 
@@ -82,10 +89,11 @@ def _matrices(results: dict[str, Any]) -> list[Section]:
         if len(results["comparisons"]) > 1:
             content.append(node("h3", evaluation))
         titles = {name: run["title"] for name, run in results["runs"].items()}
-        content += [matrix.of_run(found, name, title) for name, title in titles.items()]
-        others = [name for name in titles if name != results["baseline"]]
-        base = titles[results["baseline"]]
-        content += [matrix.of_difference(found, name, f"{titles[name]} minus {base}") for name in others]
+        measured = [name for name in titles if matrix.has(found, name)]
+        content += [matrix.of_run(found, name, titles[name]) for name in measured]
+        for name in measured:
+            if (base := results["runs"][name]["against"]) in measured:
+                content.append(matrix.of_difference(found, name, f"{titles[name]} minus {titles[base]}"))
     if not content:
         return []
     told = (
@@ -102,7 +110,7 @@ def _faces(results: dict[str, Any], seen: Looks) -> list[Section]:
         own = [each for each in seen.drawings if each.kind == kind]
         if own:
             figures = [_figure(results, each) for each in own]
-            content += [node("h3", heading), node("p", text), node("div", *figures, class_="pictures")]
+            content += [node("h3", heading), node("p", text), node("div", *figures, class_="pictures beside")]
     return [Section("Faces", content)] if content else []
 
 
@@ -114,10 +122,10 @@ def _figure(results: dict[str, Any], drawing: Drawing) -> Element:
 
 
 def _runs(results: dict[str, Any], seen: Looks) -> Section:
-    blocks = [Block(says[0].upper() + says[1:], "", [Picture(png, says, "")]) for says, png in seen.plots]
+    blocks = [Block(says[0].upper() + says[1:], "", [Picture(png, says, "")]) for says, png in seen.curves]
     return Section("Runs", [answers.configurations(results), answers.training_table(results), *blocks])
 
 
 def _protocol(results: dict[str, Any]) -> Section:
     tables = [answers.single_figures(results, name) for name in results["evaluate"]]
-    return Section("Protocol", [answers.protocol(results), *(each for each in tables if each is not None)])
+    return Section("Protocol", [answers.protocol(results), *tables])

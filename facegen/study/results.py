@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ _KEPT = (
     "metric", "name", "value", "interval", "standard_error", "details", "counts", "seed", "protocol", "fingerprints",
     "versions", "warnings",
 )  # fmt: skip
+_MEASURED = ("protocol", "fingerprints", "versions")
+_ABSENT = object()
+_INNERMOST = re.compile(r"\[\n[^\[\]{}\"]*\]")
 _NOT_FIGURES = {"tick", "kimg", "images_seen", "time", "sec/tick", "cpu_mem_gb", "gpu_mem_gb"}
 
 
@@ -31,15 +35,17 @@ def collect(study: Study, every: Sequence[Training], wanted: Sequence[Evaluation
     for each in every:
         own = found.get((each.run.name, each.seed), {})
         runs.setdefault(each.run.name, _run(each))["seeds"][str(each.seed)] = _seed(each, own)
+    against = {name: run.against for name, run in study.runs.items()}
+    compared = {name: compare(_lines_of(runs, name), against) for name in study.evaluate}
     return {
         "study": study.name,
         "question": study.question,
         "facegen": __version__,
-        "baseline": study.baseline,
         "train": list(study.train),
-        "evaluate": {name: list(words) for name, words in study.evaluate.items()},
+        "evaluate": {name: list(each.overrides) for name, each in study.evaluate.items()},
+        "measured": {name: _shared(_lines_of(runs, name)) for name in study.evaluate},
         "runs": runs,
-        "comparisons": {name: compare(_lines_of(runs, name), study.baseline) for name in study.evaluate},
+        "comparisons": compared,
     }
 
 
@@ -47,8 +53,13 @@ def write(results: dict[str, Any], folder: Path) -> Path:
     """Write results.json."""
     path = folder / FILE
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(_compact(json.dumps(results, indent=1, allow_nan=False)) + "\n", encoding="utf-8")
     return path
+
+
+def _compact(text: str) -> str:
+    """Lists of numbers on one line each; strings are safe, because theirs are never real line breaks."""
+    return _INNERMOST.sub(lambda match: " ".join(match[0].split()), text)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -73,7 +84,13 @@ def curve(folder: Path) -> list[dict[str, Any]]:
 
 def _run(training: Training) -> dict[str, Any]:
     run = training.run
-    return {"title": run.title, "from": run.start, "overrides": list(run.overrides), "seeds": {}}
+    return {
+        "title": run.title,
+        "from": run.start,
+        "against": run.against,
+        "overrides": list(run.overrides),
+        "seeds": {},
+    }
 
 
 def _seed(training: Training, lines: dict[str, list[Any]]) -> dict[str, Any]:
@@ -94,6 +111,22 @@ def _lines_of(runs: dict[str, Any], evaluation: str) -> dict[str, dict[str, list
         run: {seed: found["evaluations"].get(evaluation, []) for seed, found in values["seeds"].items()}
         for run, values in runs.items()
     }
+
+
+def _shared(lines: dict[str, dict[str, list[Any]]]) -> dict[str, Any]:
+    """Take out of all lines of an evaluation what every one of them says of its measurement, and return it."""
+    every = [line for seeds in lines.values() for own in seeds.values() for line in own]
+    shared: dict[str, Any] = {}
+    for part in _MEASURED if every else ():
+        first = every[0][part] or {}
+        same = {k: v for k, v in first.items() if all((line[part] or {}).get(k, _ABSENT) == v for line in every)}
+        shared[part] = same
+        for line in every:
+            line[part] = {key: value for key, value in (line[part] or {}).items() if key not in same}
+    for line in every:
+        for key in [key for key, value in line.items() if value in (None, {}, [])]:
+            del line[key]
+    return shared
 
 
 def _finite(value: Any) -> Any:

@@ -47,9 +47,9 @@ def train(study: Study, every: Sequence[Training], execute: Execute) -> None:
 def evaluations(study: Study, every: Sequence[Training], compose: Compose, more: Sequence[str]) -> list[Evaluation]:
     """All evaluations of finished trainings. Raises ValueError for settings that `facegen evaluate` would refuse."""
     found = []
-    for name, words in study.evaluate.items():
+    for name, (words, runs) in study.evaluate.items():
         settings = evaluation_settings(study, name, compose, more)
-        for each in every:
+        for each in (each for each in every if each.run.name in runs):
             key = identity.evaluation_key(settings, each.checkpoint_sha256)
             file = study.folder / "evaluations" / f"{each.run.name}-s{each.seed}-{name}-{key}.jsonl"
             found.append(Evaluation(name, each, [f"checkpoint={each.folder}", *words, *more, f"out={file}"], file))
@@ -59,7 +59,7 @@ def evaluations(study: Study, every: Sequence[Training], compose: Compose, more:
 def evaluation_settings(study: Study, name: str, compose: Compose, more: Sequence[str]) -> dict[str, object]:
     """Resolved settings of an evaluation, without a checkpoint."""
     try:
-        return dict(compose("evaluate", [*study.evaluate[name], *more, "checkpoint=none"]))
+        return dict(compose("evaluate", [*study.evaluate[name].overrides, *more, "checkpoint=none"]))
     except ValueError as error:
         raise ValueError(f"{study.folder}: evaluation {name}: {error}") from error
 

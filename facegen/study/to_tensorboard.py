@@ -29,7 +29,7 @@ def to_tensorboard(study: Study, results: dict[str, Any], seen: Looks) -> Path:
         writer.add_text("question", study.question)
         for run in results["runs"]:
             if rows := verdict_rows(results, run):
-                writer.add_text(f"against {results['baseline']}/{run}", _markdown(results, run, rows))
+                writer.add_text(f"verdicts/{run}", _markdown(results, run, rows))
         for tag, value, images_seen in _scalars(results):
             writer.add_scalar(tag, value, images_seen)
         for tag, picture in pictures(seen):
@@ -63,12 +63,11 @@ def _scalars(results: dict[str, Any]) -> list[tuple[str, float, int]]:
 
 
 def _markdown(results: dict[str, Any], run: str, rows: list[Any]) -> str:
-    lines = [
-        f"| figure | {results['baseline']} | {run} | difference | 95 % interval | verdict |",
-        "|---|---|---|---|---|---|",
-    ]
+    baseline = results["runs"][run]["against"]
+    head = ["figure", baseline, run, "difference", "95 % interval", "verdict"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name, figure, found in rows:
-        both = [with_spread(figure["runs"][each]) for each in (results["baseline"], run)]
+        both = [with_spread(figure["runs"][each]) for each in (baseline, run)]
         cells = [name, *both, signed(found["mean"]), limits(found["interval"], signed), found["verdict"]]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -26,7 +26,8 @@ def to_wandb(study: Study, results: dict[str, Any], seen: Looks, mode: str, proj
 
     stamp.parent.mkdir(exist_ok=True)
     settings = wandb.Settings(silent=True, console="off")
-    config = {"question": study.question, "train": results["train"], "evaluate": results["evaluate"]}
+    config = {key: results[key] for key in ("question", "train", "evaluate", "measured")}
+    config["runs"] = {name: run["overrides"] for name, run in results["runs"].items()}
     with wandb.init(
         project=project,
         group=study.name,
@@ -34,7 +35,7 @@ def to_wandb(study: Study, results: dict[str, Any], seen: Looks, mode: str, proj
         job_type="study",
         dir=os.fspath(study.folder),
         mode="offline" if mode == "offline" else "online",
-        config=config | {"runs": results["runs"]},
+        config=config,
         settings=settings,
     ) as run:
         run.log(_tables(wandb, results) | _pictures(wandb, seen))
@@ -77,7 +78,14 @@ def _figure_rows(results: dict[str, Any]) -> list[list[Any]]:
 
 def _difference_rows(results: dict[str, Any]) -> list[list[Any]]:
     return [
-        [name, run, results["baseline"], found["mean"], *(found["interval"] or [None, None]), found["verdict"]]
+        [
+            name,
+            run,
+            results["runs"][run]["against"],
+            found["mean"],
+            *(found["interval"] or [None, None]),
+            found["verdict"],
+        ]
         for run in results["runs"]
         for name, _, found in verdict_rows(results, run)
     ]
