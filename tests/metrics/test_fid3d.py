@@ -85,5 +85,5 @@ def test_what_is_missing_or_unknown_is_named() -> None:
         metric.update_real("lpff", torch.zeros(1, 2))
     with pytest.raises(ValueError, match="expected one of avg->ffhq, ffhq->ffhq, same ffhq"):
         metric.update(Mode("lpff", "ffhq"), torch.zeros(1, 2))
-    with pytest.raises(ValueError, match="lpff.*recipes: ffhq"):
+    with pytest.raises(ValueError, match="no real images to compare with; recipes: ffhq"):
         FID3D(["ffhq"], 2, [Mode("avg", "lpff")])

@@ -28,8 +28,13 @@ def statistics(values: Tensor) -> Statistics:
 
 def scipy_distance(first: Statistics, second: Statistics) -> float:
     (mu1, sigma1), (mu2, sigma2) = ([each.numpy() for each in pair] for pair in (first, second))
-    root = scipy.linalg.sqrtm(sigma1 @ sigma2).real
+    root = np.real(scipy.linalg.sqrtm(sigma1 @ sigma2))
     return float((mu1 - mu2) @ (mu1 - mu2) + np.trace(sigma1 + sigma2 - 2 * root))
+
+
+def clean_distance(first: Statistics, second: Statistics) -> float:
+    mu1, sigma1, mu2, sigma2 = (each.numpy() for each in (*first, *second))
+    return float(clean_fid_distance(mu1, sigma1, mu2, sigma2))
 
 
 @pytest.mark.parametrize("decay", [0, 1, 2, 4, 8])
@@ -77,10 +82,12 @@ def test_agrees_with_the_other_programs(count: int, decay: float) -> None:
     first, second = statistics(real), statistics(generated)
     found = float(frechet_distance(*first, *second))
     assert found == pytest.approx(scipy_distance(first, second), rel=1e-6)
-    assert found == pytest.approx(clean_fid_distance(*(each.numpy() for each in (*first, *second))), rel=1e-6)
+    assert found == pytest.approx(clean_distance(first, second), rel=1e-6)
     assert found == pytest.approx(float(_compute_fid(*first, *second)), rel=1e-6)
     other = [fid_features_to_statistics(each.double()) for each in (real, generated)]
-    assert found == pytest.approx(fid_statistics_to_metric(*other, verbose=False)["frechet_inception_distance"], rel=1e-6)
+    assert found == pytest.approx(
+        fid_statistics_to_metric(*other, verbose=False)["frechet_inception_distance"], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(("count", "decay"), [(1000, 0), (1000, 4), (130, 2), (60, 1), (2, 0)])
