@@ -49,9 +49,11 @@ def network(kind: str) -> nn.Module:
 
 
 def random_weights(kind: str, path: Path) -> Path:
-    """Numbers that keep activations finite."""
-    state: dict[str, Tensor] = network(kind).state_dict()
-    torch.save({key: 0.5 * torch.ones(value.shape, dtype=value.dtype) for key, value in state.items()}, path)
+    """Small weights, and ones for norms: activations stay finite."""
+    values: dict[str, Tensor] = {}
+    for key, value in network(kind).state_dict().items():
+        values[key] = 0.02 * torch.randn(value.shape) if value.ndim > 1 else torch.ones(value.shape, dtype=value.dtype)
+    torch.save(values, path)
     return path
 
 
@@ -107,9 +109,15 @@ def apart(name: str, faces: Path, count: int = 264) -> list[str]:
     return cells
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Markdown."""
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows))
+def line(cells: list[str]) -> None:
+    """A row of a Markdown table, as soon as it is known."""
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def head(cells: list[str]) -> None:
+    """The first rows of a Markdown table."""
+    line(cells)
+    line(["---"] * len(cells))
 
 
 def main() -> None:
@@ -128,22 +136,25 @@ def main() -> None:
         f"{threads} thread{'s' * (threads > 1)}" if d == "cpu" else torch.cuda.get_device_name()
         for d, threads in settings
     ]
-    rows = []
-    for name in CASES:
-        cells = [name]
-        for device, threads in settings:
-            command = [sys.executable, "-m", "benchmarks.metrics_features", "--one", name, device, str(threads)]
-            ended = subprocess.run(command, capture_output=True, text=True)
-            last = ended.stderr.strip().splitlines()[-1:] or ["no words"]
-            found = json.loads(ended.stdout.splitlines()[-1]) if ended.returncode == 0 else None
-            cells.append(f"{found['rate']:.1f}/s, {found['gigabytes']:.2f} GB" if found else f"failed: {last[0]}")
-        rows.append(cells)
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}; pictures of {SIDE} pixels\n")
-    print(table(["extractor", *heads], rows))
+    head(["extractor", *heads])
+    for name in CASES:
+        line([name, *(in_a_process(name, device, threads) for device, threads in settings)])
     if options.faces:
-        names = [name for name in CASES if name.startswith("efficientnet")]
-        sets = ["held-out FFHQ", "SFHQ", "blurred (2 px)", "noisy (20/255)"]
-        print("\n" + table(["Fréchet / 1000 x kernel", *sets], [[name, *apart(name, options.faces)] for name in names]))
+        print()
+        head(["Fréchet / 1000 x kernel", "held-out FFHQ", "SFHQ", "blurred (2 px)", "noisy (20/255)"])
+        for name in (name for name in CASES if name.startswith("efficientnet")):
+            line([name, *apart(name, options.faces)])
+
+
+def in_a_process(name: str, device: str, threads: int) -> str:
+    """`measure` elsewhere, as a cell."""
+    command = [sys.executable, "-m", "benchmarks.metrics_features", "--one", name, device, str(threads)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    if ended.returncode:
+        return f"failed: {(ended.stderr.strip().splitlines() or ['no words'])[-1]}"
+    found = json.loads(ended.stdout.splitlines()[-1])
+    return f"{found['rate']:.1f}/s, {found['gigabytes']:.2f} GB"
 
 
 if __name__ == "__main__":
