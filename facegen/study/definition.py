@@ -139,8 +139,9 @@ def _runs(content: dict[str, Any]) -> dict[str, Run]:
     runs = {name: _run(name, value, None if name == first else first) for name, value in content.items()}
     for run in runs.values():
         for key, other in (("from", run.start), ("against", run.against)):
-            if other is not None and other not in runs:
-                raise ValueError(f"runs.{run.name}.{key}: got {other!r}, {_expected(other, runs)}")
+            if other is not None and (other not in runs or other == run.name):
+                others = [name for name in runs if name != run.name]
+                raise ValueError(f"runs.{run.name}.{key}: got {other!r}, {_expected(other, others)}")
         _check_loop(run, runs)
     return runs
 
@@ -164,7 +165,7 @@ def _run(name: str, value: Any, first: str | None) -> Run:
     value = value or {}
     start, against = (None if each is None else str(each) for each in (value.get("from"), value.get("against", first)))
     overrides = words_of(value.get("overrides"), f"{where}.overrides")
-    return Run(name, _text(value, "title") or name, overrides, start, None if against == name else against)
+    return Run(name, _text(value, "title") or name, overrides, start, against)
 
 
 def _check_loop(run: Run, runs: dict[str, Run]) -> None:
