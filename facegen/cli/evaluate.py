@@ -43,7 +43,8 @@ def run(cfg: DictConfig) -> None:
     recipes = _recipes(settings, groups, generator)
     announce(terms for _, recipe in recipes for terms in recipe.terms)
     extractor = _extractor(settings)
-    results = evaluate(generator, plan, recipes, extractor, _cache(), _processes(str(settings["processes"])), say=print)
+    more = {"judges": _judges(plan, settings, generator.img_resolution), "say": print}
+    results = evaluate(generator, plan, recipes, extractor, _cache(), _processes(str(settings["processes"])), **more)
     made = {"path": str(checkpoint), "images_seen": _images_seen(checkpoint)}
     results = [replace(result, checkpoint=result.checkpoint | made) for result in results]
     print(text(table(results)))
@@ -111,6 +112,22 @@ def _extractor(settings: dict[str, Any]) -> Any:
 
     weights = None if settings["weights"] is None else Path(str(settings["weights"])).expanduser()
     return load_extractor(str(settings["extractor"]), weights, bool(settings["download"]))
+
+
+def _judges(plan: Plan, settings: dict[str, Any], side: int) -> dict[str, Any]:
+    """Networks that look at pairs of pictures."""
+    found: dict[str, Any] = {}
+    if {"ppl", "diversity"} & set(plan.metrics):
+        from facegen.losses.perceptual import perceptual_distance
+
+        found |= dict.fromkeys(("ppl", "diversity"), perceptual_distance(settings["perceptual"], side))
+    if "identity" in plan.metrics:
+        from facegen.metrics.extractors import load_extractor
+
+        weights = settings["identity_weights"]
+        path = None if weights is None else Path(str(weights)).expanduser()
+        found["identity"] = load_extractor(str(settings["identity"]), path, bool(settings["download"]))
+    return found
 
 
 def _cache() -> Path:

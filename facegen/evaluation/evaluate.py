@@ -1,9 +1,10 @@
 """One evaluation from beginning to end: streams, their stores, and figures of what the stores hold."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -13,10 +14,11 @@ from facegen.evaluation.faces import FaceStream
 from facegen.evaluation.figures import figures
 from facegen.evaluation.filling import fill, jobs_of
 from facegen.evaluation.forecast import forecast, say_origins
-from facegen.evaluation.plan import NamedRecipe, Plan
+from facegen.evaluation.pairs import PairStream, pair_values
+from facegen.evaluation.plan import OF_PAIRS, NamedRecipe, Plan
 from facegen.evaluation.real import RealStream, real_labels
 from facegen.evaluation.results import Result, versions
-from facegen.evaluation.setting import check, face_stream, protocol, resting
+from facegen.evaluation.setting import check, face_stream, judge_of, pair_streams, protocol, resting
 from facegen.evaluation.sides import Generated, Real
 from facegen.evaluation.store import Store
 from facegen.evaluation.streams import Stream
@@ -35,42 +37,56 @@ def evaluate(
     processes: int | None = 1,
     rank: int = 0,
     world: int = 1,
+    scratch: Path | None = None,
+    judges: Mapping[str, Any] = MappingProxyType({}),
     say: Callable[[str], Any] = lambda text: None,
 ) -> list[Result]:
     """Figures of a generator beside real pictures, on the device that it is on.
 
-    folder: where stores of rows are kept (see `facegen.evaluation.store`). processes: started for the work; None for
-    as many as are worth it. rank, world: of a distributed program in which every process calls this; the first gets
-    the results, the others none. Leaves the generator and the global random numbers as they were.
-    Raises ValueError for metrics that this generator or these recipes do not have.
+    folder: where stores of rows are kept (see `facegen.evaluation.store`); scratch: another one for those of generated
+    pictures. processes: started for the work; None for as many as are worth it. rank, world: of a distributed program
+    in which every process calls this; the first gets the results, the others none. judges: perceptual distances for
+    the metrics ppl and diversity, an extractor for identity. Leaves the generator and the global random numbers as they
+    were. Raises ValueError for metrics that this generator or these recipes do not have.
     """
     check(generator, plan, real)
     started, begun = datetime.now(UTC), time.perf_counter()
     device = next(generator.parameters()).device
     extractor = extractor.to(device)
     with resting(generator):
-        streams = [RealStream.of(name, recipe, extractor, plan.num_real, device) for name, recipe in real]
+        shown = real if set(plan.metrics) - set(OF_PAIRS) else []
+        streams = [RealStream.of(name, recipe, extractor, plan.num_real, device) for name, recipe in shown]
         faces = face_stream(generator, plan, real, extractor)
-        stores = _filled([*streams, faces], folder, processes, rank, world, say)
+        pairs = pair_streams(generator, plan, real, {name: judge.to(device) for name, judge in judges.items()})
+        made = [*([faces] if set(plan.metrics) - set(OF_PAIRS) else []), *pairs.values()]
+        folders = [*[folder for _ in streams], *[scratch or folder for _ in made]]
+        stores = _filled([*streams, *made], folders, processes, rank, world, say)
     if rank:
         return []
-    sides = [_real_side(*each) for each in zip(real, streams, stores, strict=False)]
-    found = figures(plan, sides, _generated_sides(faces, stores[-1]))
+    sides = [_real_side(*each) for each in zip(shown, streams, stores, strict=False)]
+    of_modes = _generated_sides(faces, stores[len(streams)]) if faces in made else {}
+    of_pairs = {name: pair_values(store.all(each.rows)) for (name, each), store in _last(pairs, stores)}
+    found = figures(plan, sides, of_modes, of_pairs)
     took = {"started": started.isoformat(timespec="seconds"), "seconds": round(time.perf_counter() - begun, 2)}
     shared: dict[str, Any] = {
-        "protocol": protocol(generator, plan, real, extractor),
         "seed": plan.seed,
         "fingerprints": {name: recipe.fingerprint for name, recipe in real},
         "checkpoint": {"path": None, "sha256": faces.weights, "images_seen": None},
         "versions": versions(),
         "time": took | {"device": device.type},
     }
-    return [Result(**figure._asdict(), **shared) for figure in found]
+    settings = protocol(generator, plan, real, extractor)
+    judged = {name: judge_of(each.judge) for name, each in pairs.items()}
+    return [Result(**figure._asdict(), protocol=settings | judged.get(figure.metric, {}), **shared) for figure in found]
+
+
+def _last(pairs: Mapping[str, PairStream], stores: Sequence[Store]) -> Iterable[tuple[tuple[str, PairStream], Store]]:
+    return zip(pairs.items(), stores[len(stores) - len(pairs) :], strict=True)
 
 
 def _filled(
     streams: Sequence[Stream],
-    folder: Path,
+    folders: Sequence[Path],
     processes: int | None,
     rank: int,
     world: int,
@@ -78,7 +94,10 @@ def _filled(
 ) -> list[Store]:
     """Stores of streams, with all their shards."""
     conditions = {"torch": torch.__version__, "version": VERSION}
-    stores = [Store(folder, stream.about() | conditions | {"device": stream.device.type}) for stream in streams]
+    stores = [
+        Store(folder, stream.about() | conditions | {"device": stream.device.type})
+        for stream, folder in zip(streams, folders, strict=True)
+    ]
     jobs = jobs_of(streams, stores, rank, world)
     if rank == 0:
         say_origins(streams, stores, jobs, say)

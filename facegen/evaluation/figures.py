@@ -1,11 +1,12 @@
 """From stored rows to figures."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from facegen.evaluation.pixels import pixel_statistics
@@ -16,13 +17,17 @@ from facegen.metrics.fid3d import AVERAGE, SAME, Mode
 from facegen.metrics.frechet import frechet_distance_of, warn_of_few
 
 Task = Callable[[], list[Figure]]
+TRIMMED = 0.01  # of path lengths, at each end
 NORMAL_95 = 1.959964  # quantile of the normal distribution
 
 
-def figures(plan: Plan, real: Sequence[Real], made: dict[Mode, Generated]) -> list[Figure]:
+def figures(
+    plan: Plan, real: Sequence[Real], made: Mapping[Mode, Generated], pairs: Mapping[str, Tensor]
+) -> list[Figure]:
     """All figures of a plan, each with what was warned of while it was computed."""
     found = []
-    for task in tqdm(tasks(plan, real, made), desc="figures", unit="figure", delay=2):
+    several_tasks = [*(tasks(plan, real, made) if made else []), *(partial(of_pairs, *each) for each in pairs.items())]
+    for task in tqdm(several_tasks, desc="figures", unit="figure", delay=2):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             several = task()
@@ -31,7 +36,7 @@ def figures(plan: Plan, real: Sequence[Real], made: dict[Mode, Generated]) -> li
     return found
 
 
-def tasks(plan: Plan, real: Sequence[Real], made: dict[Mode, Generated]) -> list[Task]:
+def tasks(plan: Plan, real: Sequence[Real], made: Mapping[Mode, Generated]) -> list[Task]:
     """What there is to compute: recipe by recipe, then the matrix, then what looks at poses."""
     first = next(iter(made.values()))
     found: list[Task] = [] if real else [partial(pixels, "generated", None, first)]
@@ -107,3 +112,14 @@ def pixels(name: str, real: Real | None, generated: Generated) -> list[Figure]:
     value = None if shown is None else float(np.abs(np.subtract(made["mean"], shown["mean"])).mean())
     details = {"generated": made, "real": shown}
     return [Figure("pixels", name, value, details=details, counts=counts(real, generated))]
+
+
+def of_pairs(metric: str, values: Tensor) -> list[Figure]:
+    """Mean over pairs, with its standard error; of path lengths, without the 1 % at both ends."""
+    from facegen.metrics.path_length import trimmed_mean
+
+    found = trimmed_mean(values, TRIMMED if metric == "ppl" else 0.0)
+    value, error = float(found.value), float(found.standard_error)
+    reach = NORMAL_95 * error
+    numbers = {"generated": len(values)}
+    return [Figure(metric, "", value, (value - reach, value + reach), error, counts=numbers)]

@@ -7,8 +7,10 @@ from typing import NamedTuple
 from facegen.data import Recipe
 
 FROM_FEATURES = ("fid", "kid", "precision_recall", "fid3d", "binned", "matched")
-METRICS = (*FROM_FEATURES, "pixels")
-OF_3D = ("fid3d", "binned", "matched")
+OF_PAIRS = ("ppl", "diversity", "identity")
+METRICS = (*FROM_FEATURES, *OF_PAIRS, "pixels")
+OF_3D = ("fid3d", "binned", "matched", "identity")
+OF_MODES = ("fid3d", "binned", "matched")
 
 
 class NamedRecipe(NamedTuple):

@@ -1,5 +1,7 @@
 """Figures that look at poses: real pictures by their labels, generated ones by the cameras they are rendered from."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -38,8 +40,8 @@ def matched(real: Real, generated: Generated) -> list[Figure]:
     from facegen.metrics.pose_matched import matched_frechet
 
     sides = posed(real.features, real.labels), posed(generated.features, generated.labels)
-    components = _components(real, MATCHED_COMPONENTS)
-    options = {"components": components, "replicates": min(REPLICATES, len(real.labels), len(generated.labels))}
+    replicates = min(REPLICATES, len(real.labels), len(generated.labels))
+    options: dict[str, Any] = {"components": _components(real, MATCHED_COMPONENTS), "replicates": replicates}
     found = matched_frechet(*sides, densities(real.labels, generated.labels), **options)
     name = f"{generated.mode.name} vs {real.name}"
     details = found.as_dict() | {"corrected": found.matched.corrected}

@@ -1,6 +1,6 @@
 """From a generator, a plan and recipes to streams of pictures, and to the protocol that results carry."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,18 +9,21 @@ from torch import nn
 
 from facegen.data.views import label_pool
 from facegen.evaluation.faces import FaceStream, Pool, weights_digest
-from facegen.evaluation.plan import OF_3D, NamedRecipe, Plan
+from facegen.evaluation.pairs import DiversityStream, IdentityStream, PairStream, PathStream
+from facegen.evaluation.plan import FROM_FEATURES, OF_3D, OF_MODES, OF_PAIRS, NamedRecipe, Plan
 from facegen.metrics.extractors import Extractor
 from facegen.metrics.fid3d import SAME, Mode, modes
 from facegen.networks.eg3d import is_3d
 
+MOST_FACES = 1024  # of which identity is judged, as EG3D does
+_PAIRS = {"ppl": PathStream, "diversity": DiversityStream, "identity": IdentityStream}
 _OF_RECIPE = ("resolution", "filter", "crop", "mirror", "convert", "rebalance", "faces", "items", "fingerprint")
 
 
 def check(generator: nn.Module, plan: Plan, real: Sequence[NamedRecipe]) -> None:
     """Raise ValueError for a plan that this generator and these recipes cannot follow."""
     flat = [] if is_3d(generator) else [name for name in plan.metrics if name in OF_3D]
-    alone = [] if real else [name for name in plan.metrics if name != "pixels"]
+    alone = [] if real else [name for name in plan.metrics if name in FROM_FEATURES]
     if flat:
         raise ValueError(f"metrics: got {flat[0]}, which asks a 3D generator (EG3D) for views; this one makes images")
     if alone:
@@ -55,11 +58,39 @@ def face_stream(generator: Any, plan: Plan, real: Sequence[NamedRecipe], extract
     elif not real:
         chosen, pools = (Mode(SAME, "average"),), (average_pool(generator),)
     else:
-        everywhere = set(plan.metrics) & set(OF_3D)
+        everywhere = set(plan.metrics) & set(OF_MODES)
         chosen = modes(names) if everywhere else tuple(Mode(SAME, name) for name in names)
-        pools = tuple(Pool(name, recipe.fingerprint, label_pool(recipe)) for name, recipe in real)
+        pools = tuple(map(label_pool_of, real))
     rest = (generator, weights_digest(generator), extractor, plan, chosen, pools)
     return FaceStream("generated", plan.num_images, plan.batch_size, *rest)
+
+
+def pair_streams(
+    generator: Any, plan: Plan, real: Sequence[NamedRecipe], judges: Mapping[str, Any]
+) -> dict[str, PairStream]:
+    """The pairs of pictures that the metrics of a plan need, by metric; labels are those of the first recipe."""
+    wanted = [name for name in OF_PAIRS if name in plan.metrics]
+    if missing := [name for name in wanted if name not in judges]:
+        raise ValueError(f"metrics: got {missing[0]}, but no network to judge its pairs with")
+    if not wanted:
+        return {}
+    pool = None
+    if generator.c_dim:
+        pool = label_pool_of(real[0]) if real else average_pool(generator)
+    digest = weights_digest(generator)
+    return {
+        name: _PAIRS[name](name, _num_pairs(name, plan), plan.batch_size, generator, digest, plan, pool, judges[name])
+        for name in wanted
+    }
+
+
+def _num_pairs(name: str, plan: Plan) -> int:
+    return min(plan.num_images, MOST_FACES) if name == "identity" else plan.num_images
+
+
+def label_pool_of(named: NamedRecipe) -> Pool:
+    """Labels of an average epoch of a recipe."""
+    return Pool(named.name, named.recipe.fingerprint, label_pool(named.recipe))
 
 
 def average_pool(generator: Any) -> Pool:
@@ -81,6 +112,11 @@ def protocol(generator: Any, plan: Plan, real: Sequence[NamedRecipe], extractor:
         **(_cameras(generator) if is_3d(generator) else {}),
         **{name: getattr(plan, name) for name in settings},
     }
+
+
+def judge_of(judge: Any) -> dict[str, Any]:
+    """What a figure about pairs has in its protocol in the place of the extractor."""
+    return {"distance": judge.name, "extractor": getattr(judge, "protocol", judge.name)}
 
 
 def distance_name(extractor: str) -> str:

@@ -82,10 +82,10 @@ def test_nothing_else_changes(generator: Any, plan: Plan, recipes: list[NamedRec
     generator.backbone.mapping.eval()
     torch.manual_seed(3)
     np.random.seed(3)
-    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), torch.get_num_threads()
+    before = torch.get_rng_state(), str(np.random.get_state()), torch.get_num_threads()
     weights = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     run(generator, plan, recipes, tmp_path / "store")
-    assert torch.equal(torch.get_rng_state(), before[0]) and np.random.get_state()[1].tolist() == before[1]
+    assert torch.equal(torch.get_rng_state(), before[0]) and str(np.random.get_state()) == before[1]
     assert torch.get_num_threads() == before[2] and not torch.is_inference_mode_enabled()
     assert generator.training and not generator.backbone.mapping.training
     assert all(torch.equal(tensor, weights[name]) for name, tensor in generator.state_dict().items())
@@ -121,7 +121,7 @@ def test_another_generator_finds_the_real_features(
 def test_processes_and_ranks_give_the_same_bits(recipes: list[NamedRecipe], tmp_path: Path) -> None:
     plan = Plan(("fid",), num_images=SHARD + 10, batch_size=64)
     stream = face_stream(tiny_generator(c_dim=25).eval(), plan, recipes, EXTRACTOR)
-    stores = [_filled([stream], tmp_path / str(n), n, 0, 1, lambda text: None)[0] for n in (1, 2)]
+    stores = [_filled([stream], [tmp_path / str(n)], n, 0, 1, lambda text: None)[0] for n in (1, 2)]
     stores.append(Store(tmp_path / "ranks", stores[0].about))
     for rank in (1, 0):
         jobs = jobs_of([stream], stores[2:], rank, 2)
@@ -135,9 +135,9 @@ def test_processes_and_ranks_give_the_same_bits(recipes: list[NamedRecipe], tmp_
 
 def test_a_longer_stream_begins_alike(generator: Any, plan: Plan, recipes: list[NamedRecipe], tmp_path: Path) -> None:
     short, long = (face_stream(generator, replace(plan, num_images=n), recipes, EXTRACTOR) for n in (5, 140))
-    store = _filled([short], tmp_path, 1, 0, 1, lambda text: None)[0]
+    store = _filled([short], [tmp_path], 1, 0, 1, lambda text: None)[0]
     few = store.all(5)
-    assert _filled([long], tmp_path, 1, 0, 1, lambda text: None)[0].key == store.key
+    assert _filled([long], [tmp_path], 1, 0, 1, lambda text: None)[0].key == store.key
     assert all(np.array_equal(array, store.all(20)[name][:5], equal_nan=True) for name, array in few.items())
 
 

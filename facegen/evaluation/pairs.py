@@ -1,0 +1,126 @@
+"""Pairs of generated pictures as rows of one number: path lengths, diversity, identity across views."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from facegen.checkpoint import network_config
+from facegen.data.pictures import to_uint8
+from facegen.evaluation.draws import Noise, latents, places
+from facegen.evaluation.faces import Pool
+from facegen.evaluation.plan import Plan
+from facegen.evaluation.store import Arrays
+from facegen.metrics.path_length import PathLength, path_pairs
+from facegen.networks.eg3d import is_3d
+
+
+@dataclass
+class PairStream:
+    """Row i is a number about two pictures of a generator; `judge` says which. Labels come from the pool, if any."""
+
+    title: str
+    rows: int
+    batch_size: int
+    generator: Any
+    weights: str
+    plan: Plan
+    pool: Pool | None
+    judge: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        return next(self.generator.parameters()).device
+
+    def about(self) -> dict[str, Any]:
+        """Network and weights, draws, labels and judge."""
+        return {
+            "kind": type(self).__name__,
+            "network": network_config(self.generator),
+            "weights": self.weights,
+            "pool": None if self.pool is None else hashlib.sha256(self.pool.labels.tobytes()).hexdigest(),
+            "seed": self.plan.seed,
+            "truncation": self.plan.truncation,
+            "noise_mode": self.plan.noise_mode,
+            "batch": self.batch_size,
+            "judge": getattr(self.judge, "protocol", self.judge.name),
+        }
+
+    def to(self, device: torch.device) -> None:
+        """Move both networks."""
+        self.generator.to(device)
+        self.judge.to(device)
+
+    def make(self, first: int, count: int) -> Arrays:
+        """Numbers of some pairs, float64 (N,)."""
+        return {"values": self.numbers(first, count).double().cpu().numpy()}
+
+    def numbers(self, first: int, count: int) -> Tensor:
+        """One number for each pair."""
+        raise NotImplementedError
+
+    def _noise(self, first: int, purpose: str) -> Noise:
+        return Noise(self.plan.seed, first, f"{type(self).__name__}/{purpose}", self.device)
+
+    def _labels(self, first: int, count: int) -> Tensor:
+        """Labels of rows, (count, c_dim)."""
+        if self.pool is None:
+            return torch.zeros(count, self.generator.c_dim, device=self.device)
+        chosen = places(self.plan.seed, self.pool.owner, first, count, len(self.pool.labels))
+        return torch.from_numpy(self.pool.labels[chosen]).to(self.device)
+
+    def _latents(self, first: int, count: int) -> Tensor:
+        seeds = range(self.plan.seed + first, self.plan.seed + first + count)
+        return latents(list(seeds), self.generator.z_dim).to(self.device)
+
+    def _pictures(self, z: Tensor, told: Tensor, seen: Tensor, noise: Noise) -> Tensor:
+        """uint8 pictures."""
+        ws = self.generator.mapping(z, told, truncation_psi=self.plan.truncation)
+        settings: dict[str, Any] = {"noise_mode": self.plan.noise_mode, "randn": noise.randn}
+        if not is_3d(self.generator):
+            return to_uint8(self.generator.synthesis(ws, **settings))
+        return to_uint8(self.generator.synthesis(ws, seen, rand=noise.rand, **settings).image)
+
+
+class PathStream(PairStream):
+    """Path lengths between the latent of seed + i and another one, at a random place of the path."""
+
+    def numbers(self, first: int, count: int) -> Tensor:
+        noise, z = self._noise(first, "path"), self._latents(first, count)
+        other, t = noise.randn(tuple(z.shape)), noise.rand((count,))
+        draws: dict[str, Any] = {"noise_mode": self.plan.noise_mode, "rand": noise.rand, "randn": noise.randn}
+        pair = path_pairs(self.generator, z, other, t, self._labels(first, count), **draws)
+        metric = PathLength(self.judge)
+        metric.update(*pair)
+        return torch.cat(list(metric.values))
+
+
+class DiversityStream(PairStream):
+    """Distances of two faces under one label: under different cameras, poses would count as diversity."""
+
+    def numbers(self, first: int, count: int) -> Tensor:
+        c, noise = self._labels(first, count), self._noise(first, "pictures")
+        pair = [self._latents(first, count), self._noise(first, "others").randn((count, self.generator.z_dim))]
+        one, two = (self._pictures(z, c, c, noise) for z in pair)
+        return self.judge(one / 127.5 - 1, two / 127.5 - 1)
+
+
+class IdentityStream(PairStream):
+    """Cosines of the embeddings of a face, made for the average camera and seen from two drawn ones."""
+
+    def numbers(self, first: int, count: int) -> Tensor:
+        z, noise = self._latents(first, count), self._noise(first, "views")
+        told = self.generator.average_camera().to(z).expand(count, -1)
+        cameras = self._labels(2 * first, 2 * count)
+        one, two = (self.judge(self._pictures(z, told, seen, noise)) for seen in (cameras[::2], cameras[1::2]))
+        return F.cosine_similarity(one.double(), two.double(), dim=1)
+
+
+def pair_values(arrays: Arrays) -> Tensor:
+    """The numbers of a store."""
+    return torch.from_numpy(np.asarray(arrays["values"], np.float64))
