@@ -7,13 +7,15 @@ because the kernel distance, which has none, stands beside it (docs/metrics_pose
 
 import math
 import warnings
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
+from tqdm import tqdm
 
 from facegen.metrics.pose_bins import FEWEST_PER_COMPONENT, BinDistance, PoseBins, bin_distance
 from facegen.metrics.posed import Posed, leading_axes
@@ -59,6 +61,7 @@ def binned_frechet(
     num_per_bin: int = 64,
     components: int | None = 32,
     seed: int = 0,
+    progress: bool = False,
 ) -> BinnedDistance:
     """Distances between real and generated images of like pose (equations 2 and 3 of docs/metrics_pose.md).
 
@@ -73,33 +76,38 @@ def binned_frechet(
         raise ValueError(f"num_per_bin: got {num_per_bin} for {components} components, expected at least {least}")
     sets = [side.known(name) for name, side in (("real", real), ("generated", generated))]
     axes = None if components is None else leading_axes(sets[0].features, components)
+    measure = partial(bin_distance, axes=axes, num_per_bin=num_per_bin, seed=seed)
     places = [bins.places(side.angles) for side in sets]
-    num_yaw, num_pitch = len(bins.yaw_edges_degrees) - 1, len(bins.pitch_edges_degrees) - 1
-
-    def cell(yaw: int | None = None, pitch: int | None = None) -> BinDistance:
-        chosen = [side.features[_inside(each, yaw, pitch)] for side, each in zip(sets, places, strict=True)]
-        return bin_distance(chosen[0], chosen[1], axes, num_per_bin, seed)
-
-    curve = _joined([cell(yaw=yaw) for yaw in range(num_yaw)])
+    yaw, pitch, both = _measured([side.features for side in sets], places, bins, measure, progress)
     outside = [
         len(side.features) - int((each >= 0).all(dim=1).sum())
         for side, each in zip((real, generated), places, strict=True)
     ]
-    said = _warnings(curve, bins, num_per_bin, outside)
+    said = _warnings(yaw, bins, num_per_bin, outside)
     for line in said:
         warnings.warn(line, stacklevel=2)
-    return BinnedDistance(
-        _mean(curve.frechet, _widths(bins.yaw_edges_degrees)),
-        _mean(curve.frechet, curve.num_real),
-        curve,
-        _joined([cell(pitch=pitch) for pitch in range(num_pitch)]),
-        _joined([_joined([cell(yaw, pitch) for yaw in range(num_yaw)]) for pitch in range(num_pitch)]),
-        bins,
-        num_per_bin,
-        components,
-        outside,
-        said,
-    )
+    mean, by_real = _mean(yaw.frechet, _widths(bins.yaw_edges_degrees)), _mean(yaw.frechet, yaw.num_real)
+    return BinnedDistance(mean, by_real, yaw, pitch, both, bins, num_per_bin, components, outside, said)
+
+
+def _measured(
+    features: list[Tensor],
+    places: list[Tensor],
+    bins: PoseBins,
+    measure: Callable[[Tensor, Tensor], BinDistance],
+    progress: bool,
+) -> tuple[BinValues, BinValues, BinValues]:
+    """Curves over yaw and pitch, and the map; `places` are the bins of the images of both sets."""
+    num_yaw, num_pitch = len(bins.yaw_edges_degrees) - 1, len(bins.pitch_edges_degrees) - 1
+    cells = [(yaw, None) for yaw in range(num_yaw)] + [(None, pitch) for pitch in range(num_pitch)]
+    cells += list(product(range(num_yaw), range(num_pitch)))
+    found = {}
+    for cell in tqdm(cells, "poses", unit="bin", delay=1, disable=not progress):
+        real, generated = (rows[_inside(each, *cell)] for rows, each in zip(features, places, strict=True))
+        found[cell] = measure(real, generated)
+    rows = [_joined([found[yaw, pitch] for yaw in range(num_yaw)]) for pitch in range(num_pitch)]
+    by_yaw = _joined([found[yaw, None] for yaw in range(num_yaw)])
+    return by_yaw, _joined([found[None, pitch] for pitch in range(num_pitch)]), _joined(rows)
 
 
 def common_means(results: Sequence[BinnedDistance]) -> list[float] | None:

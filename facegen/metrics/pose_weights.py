@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_NEXT_TO_NOTHING = 1e-100  # ratios to a density below it stay finite, and so do their sums
+
 Target = Literal["overlap", "real", "generated"]
 
 
@@ -58,8 +60,8 @@ def pose_weights(
     if target == "overlap":
         raw = torch.where(own + other > 0, other / (own + other), nothing)
     else:
-        raw = torch.where(other > 0, other / own.clamp(min=torch.finfo(torch.float64).tiny), nothing)
-    # The sum over tiny denominators may overflow, so what has no density of its own stands aside from the mean.
+        raw = torch.where(other > 0, other / own.clamp(min=_NEXT_TO_NOTHING), nothing)
+    # What has no density of its own would drown the mean.
     usual = raw[own > 0].mean() if bool((own > 0).any()) else raw.mean()
     if not float(usual) > 0:
         raise ValueError("densities of poses: no image has a pose that the other set has; the sets cannot be matched")
