@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Handed to pip, e.g. PIP_FLAGS="--constraint versions.txt".
 PIP_FLAGS ?=
 # What the demonstration runs.
-DEMO ?= train experiment=demo
+DEMO ?= study experiments/quickstart
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +15,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 .PHONY: help demo test lint check gpu-check clean
 
 help:
-	@echo "make demo       install into .venv and train a first small generator"
+	@echo "make demo       install into .venv, train two small generators, compare them on a page"
 	@echo "make test       install with the development tools, run every check and test"
 	@echo "make lint       ruff, pyright and the import contracts"
 	@echo "make gpu-check  table of what works on the GPU (ends well where there is none)"

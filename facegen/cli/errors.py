@@ -7,7 +7,7 @@ from pathlib import Path
 
 # A constructor's answer to settings that its signature could not show, because it takes **kwargs.
 _ARGUMENTS = re.compile(r"unexpected keyword argument|missing \d+ required|multiple values for")
-_EXTRAS = {"wandb": "wandb", "tensorboard": "tensorboard", "timm": "metrics"}
+_EXTRAS = {"wandb": "wandb", "tensorboard": "tensorboard"}
 _ADVICE = {
     errno.ENOENT: "does not exist; check the spelling",
     errno.EACCES: "permission denied; choose a path that you may read and write",
