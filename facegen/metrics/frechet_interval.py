@@ -1,7 +1,7 @@
 """A Fréchet distance with its sampling error and without most of its bias, for weighted images too.
 
 The distance is too large by an amount that falls with the number of images, and resampling adds the same amount again:
-percentile intervals miss the truth almost always. `docs/metrics_pose.md` has the coverage of each kind of interval.
+percentile intervals miss the truth where images are few. `docs/metrics_pose.md` has the coverage of each kind.
 """
 
 from collections.abc import Iterator
