@@ -5,10 +5,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from facegen.cli.recipes import recipe_of
+from facegen.cli.recipes import recipe_of, titles
 from facegen.cli.stats.tables import glance
 from facegen.cli.terms import announce
-from facegen.data import Recipe
 from facegen.reports.tables import text
 
 CONFIG = "data_stats"
@@ -27,7 +26,6 @@ Examples:
   facegen data stats data=lpff_ffhq against=ffhq_rebalanced datasets.root=/datasets
   facegen data stats data=ffhq_cleaned against=ffhq
   facegen data stats data.root=a.zip against=folder against.root=b.zip"""
-_PLAIN = ("folder", "zip", "faces")  # configurations that have no dataset of their own to be called by
 
 
 def run(cfg: DictConfig) -> None:
@@ -38,25 +36,13 @@ def run(cfg: DictConfig) -> None:
     keys = [key for key in ("data", "against") if settings.get(key) is not None]
     recipes = [recipe_of(cfg[key]) for key in keys]
     announce(terms for recipe in recipes for terms in recipe.terms)
-    titles = _unlike([_title(recipe, settings["chosen"][key]) for key, recipe in zip(keys, recipes, strict=True)])
+    names = titles(recipes, [settings["chosen"][key] for key in keys])
     from facegen.cli.stats import report  # matplotlib takes half a second
     from facegen.cli.stats.kinds import file_name
 
-    folder = Path(str(settings["out"] or f"{'+'.join(map(file_name, titles))}-stats")).expanduser()
+    folder = Path(str(settings["out"] or f"{'+'.join(map(file_name, names))}-stats")).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    looks = [report.look(recipe, title) for recipe, title in zip(recipes, titles, strict=True)]
+    looks = [report.look(recipe, title) for recipe, title in zip(recipes, names, strict=True)]
     pictures = report.write(folder, looks)
     print(text(glance([each.numbers for each in looks])))
     print(f"{pictures} pictures and stats.json beside the page: {folder / 'index.html'}")
-
-
-def _title(recipe: Recipe, chosen: str | None) -> str:
-    """The name of the configuration, or of the folders where it is one for any folder."""
-    if chosen is not None and chosen not in _PLAIN:
-        return chosen.replace(",", " + ")
-    return " + ".join(recipe.source_names)
-
-
-def _unlike(titles: list[str]) -> list[str]:
-    """Titles that differ, so that tables and files can be told apart."""
-    return titles if len(set(titles)) == len(titles) else [f"{title} ({n})" for n, title in enumerate(titles, 1)]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from facegen.data.pictures import to_uint8
 from facegen.geometry import cameras as geometry
 from facegen.networks.eg3d import is_3d
+from facegen.networks.latents import latents as latents  # what callers look for here
 
 MOST_SEEDS = 1_000_000
 
@@ -67,11 +68,6 @@ def parse_seeds(value: Any) -> list[int]:
             raise ValueError(f"seeds: got {word!r}, expected FIRST-LAST with FIRST <= LAST < 2^32, a million at most")
         seeds.extend(range(first, last + 1))
     return seeds
-
-
-def latents(seeds: list[int], z_dim: int) -> Float[Tensor, "seed z_dim"]:
-    """One z per seed from NumPy's RandomState, as NVIDIA's scripts draw it: the same seed is the same face."""
-    return torch.from_numpy(np.stack([np.random.RandomState(s).randn(z_dim) for s in seeds])).float()
 
 
 def labels(value: Any, count: int, c_dim: int, setting: str = "labels") -> Float[Tensor, "seed c_dim"]:

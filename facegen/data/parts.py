@@ -13,6 +13,7 @@ from facegen.data import table
 from facegen.data.density import PoseDensity
 from facegen.data.layouts.deep3d_files import SIZES
 from facegen.data.recipe import Recipe
+from facegen.data.views import epoch
 
 GRID_DEGREES = np.linspace(0, 180, 181)  # both axes of density maps, as LPFF draws them
 _STARTS = dict(zip(SIZES, np.cumsum([0, *SIZES.values()]).tolist(), strict=False))
@@ -68,8 +69,7 @@ class Part:
     @cached_property
     def items(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Face of each item of an epoch, and whether it is flipped; under weights, of an average epoch."""
-        recipe = self.recipe
-        rows, flipped = recipe.items[recipe.crowd], recipe.crowd >= recipe.num_unmirrored
+        rows, flipped = epoch(self.recipe)
         here = (rows >= self.first) & (rows < self.last)
         return rows[here] - self.first, flipped[here]
 

@@ -4,16 +4,10 @@ import hashlib
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 _BLOCK = 256  # camera draws per key
-
-
-def latents(seeds: list[int], z_dim: int) -> Float[Tensor, "seed z_dim"]:
-    """One z per seed from NumPy's RandomState, as NVIDIA's scripts draw it: the same seed is the same face."""
-    return torch.from_numpy(np.stack([np.random.RandomState(s).randn(z_dim) for s in seeds])).float()
 
 
 def word(text: str) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from facegen.checkpoint import network_config
 from facegen.data.pictures import to_uint8
-from facegen.evaluation.draws import Noise, latents, places
+from facegen.evaluation.draws import Noise, places
 from facegen.evaluation.pixels import pixel_rows
 from facegen.evaluation.plan import Plan
 from facegen.evaluation.store import Arrays
@@ -19,6 +19,7 @@ from facegen.evaluation.streams import extract
 from facegen.metrics.extractors import Extractor
 from facegen.metrics.fid3d import AVERAGE, SAME, Mode
 from facegen.networks.eg3d import is_3d
+from facegen.networks.latents import latents
 
 
 def weights_digest(network: nn.Module) -> str:

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from facegen.checkpoint import network_config
 from facegen.data.pictures import to_uint8
-from facegen.evaluation.draws import Noise, latents, places
+from facegen.evaluation.draws import Noise, places
 from facegen.evaluation.faces import Pool
 from facegen.evaluation.plan import Plan
 from facegen.evaluation.store import Arrays
 from facegen.metrics.path_length import PathLength, path_pairs
 from facegen.networks.eg3d import is_3d
+from facegen.networks.latents import latents
 
 
 @dataclass

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from facegen.evaluation.draws import Noise, latents, places
+from facegen.evaluation.draws import Noise, places
+from facegen.networks.latents import latents
 
 
 def test_latents_are_those_of_their_seeds() -> None:

@@ -9,13 +9,14 @@ import torch
 from facegen.data.pictures import to_uint8
 from facegen.data.views import label_pool
 from facegen.evaluation import NamedRecipe, Plan
-from facegen.evaluation.draws import Noise, latents, places
+from facegen.evaluation.draws import Noise, places
 from facegen.evaluation.faces import FaceStream, weights_digest
 from facegen.evaluation.filling import reproducible
 from facegen.evaluation.pixels import pixel_extractor
 from facegen.evaluation.setting import face_stream
 from facegen.evaluation.store import key_of
 from facegen.metrics.fid3d import Mode, modes
+from facegen.networks.latents import latents
 from tests.cli.conftest import tiny_generator
 
 EXTRACTOR = pixel_extractor()

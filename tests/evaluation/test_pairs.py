@@ -9,13 +9,14 @@ import torch.nn.functional as F
 
 from facegen.data.pictures import to_uint8
 from facegen.evaluation import NamedRecipe, Plan, evaluate
-from facegen.evaluation.draws import Noise, latents
+from facegen.evaluation.draws import Noise
 from facegen.evaluation.filling import reproducible
 from facegen.evaluation.pairs import PairStream
 from facegen.evaluation.pixels import pixel_extractor
 from facegen.evaluation.setting import pair_streams
 from facegen.losses.perceptual import PyramidDistance
 from facegen.metrics.path_length import trimmed_mean
+from facegen.networks.latents import latents
 from tests.cli.conftest import tiny_generator
 
 JUDGES = {"ppl": PyramidDistance(), "diversity": PyramidDistance(), "identity": pixel_extractor()}
