@@ -185,14 +185,17 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
 
 def _evaluation(settings: dict[str, Any], folder: Path, total_kimg: float) -> list[Any]:
     """The callback that evaluates in training, where a schedule asks for it."""
-    if not settings["schedule"]:
+    counts, kimg = settings["num_images"], settings["every_kimg"]
+    if not kimg:
         return []
+    if len(kimg) > len(counts):
+        raise ValueError(f"evaluation.every_kimg: got {kimg}, expected one for each of evaluation.num_images={counts}")
     from facegen.callbacks.evaluation import Evaluation
     from facegen.checkpoint import cache_folder
-    from facegen.metrics.extractors import load_extractor
+    from facegen.cli.extractors import extractor_of
 
-    schedule, weights = {int(count): float(kimg) for count, kimg in settings["schedule"].items()}, settings["weights"]
-    extractor = load_extractor(settings["extractor"], None if weights is None else Path(weights).expanduser())
+    schedule = dict(zip(counts, kimg, strict=False))
+    extractor = extractor_of(settings["extractor"], settings["weights"])
     chosen = (settings["metrics"], settings["best"], settings["batch_size"])
     return [Evaluation(folder, cache_folder() / "evaluation", total_kimg, schedule, extractor, *chosen)]
 
