@@ -1,15 +1,18 @@
 """`facegen evaluate`: figures of a generator beside real images, with what it takes to compare them."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from facegen.checkpoint import checkpoint_files
+from facegen.checkpoint import checkpoint_files, read_checkpoint
 from facegen.cli import sampling
+from facegen.cli.errors import unwrap
 from facegen.cli.recipes import recipe_of, titles
 from facegen.cli.terms import announce
+from facegen.data import Recipe
 from facegen.evaluation import NamedRecipe, Plan, Result, evaluate
 from facegen.evaluation.results import merge_results, write_results
 from facegen.networks.eg3d import is_3d
@@ -59,8 +62,14 @@ def _newest(path: Path) -> Path:
     return files[-1] if files else path
 
 
+def _run_of(checkpoint: Path) -> Path | None:
+    """The run folder that a checkpoint lies in."""
+    around = (checkpoint.parent, checkpoint.parent.parent) if checkpoint.suffix == ".ckpt" else ()
+    return next((folder for folder in around if (folder / "config.yaml").is_file()), None)
+
+
 def _images_seen(checkpoint: Path) -> int | None:
-    return round(float(checkpoint.stem) * 1000) if checkpoint.suffix == ".ckpt" else None
+    return read_checkpoint(checkpoint)["facegen"].get("images_seen") if checkpoint.suffix == ".ckpt" else None
 
 
 def _groups(settings: dict[str, Any], checkpoint: Path) -> dict[str, Any]:
@@ -68,29 +77,45 @@ def _groups(settings: dict[str, Any], checkpoint: Path) -> dict[str, Any]:
     for key in ("data", "against"):
         if (name := settings["chosen"].get(key)) is not None and settings.get(key) is None:
             raise ValueError(f"{key}={name}: expected a recipe; for a folder or zip: {key}=folder {key}.root={name}")
-    own = checkpoint.parent.parent / "config.yaml"
-    if settings.get("data") is None and checkpoint.suffix == ".ckpt" and own.is_file():
-        settings["data"] = _of_run(own)
+    if settings.get("data") is None and (run_folder := _run_of(checkpoint)) is not None:
+        settings["data"] = data_of_run(run_folder / "config.yaml")
     return {key: settings[key] for key in ("data", "against") if settings.get(key) is not None}
 
 
-def _of_run(path: Path) -> Any:
-    """The group `data` that a run was trained with; only this package's classes are made from a file."""
+def data_of_run(path: Path) -> Any:
+    """The group `data` that a run was trained with; ValueError for classes that are not this package's own."""
     found = OmegaConf.to_container(OmegaConf.load(path)).get("data")  # type: ignore[union-attr]
-    target = str((found or {}).get("_target_", ""))
-    if found is not None and not target.startswith("facegen.data."):
-        raise ValueError(f"{path}: data has the class {target!r}, expected one of facegen.data; choose data=NAME")
+    for target in _targets(found):
+        if not str(target).startswith("facegen.data."):
+            raise ValueError(f"{path}: data has the class {target!r}, expected those of facegen.data; choose data=NAME")
     return found
+
+
+def _targets(node: Any) -> Iterator[Any]:
+    """All classes that a configuration would make."""
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key == "_target_")
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _targets(value)
 
 
 def _recipes(settings: dict[str, Any], groups: dict[str, Any], generator: Any) -> list[NamedRecipe]:
     """Real pictures at the generator's resolution, with labels where it takes some."""
-    side, labels = generator.img_resolution, generator.c_dim > 0
-    recipes = [recipe_of(group, resolution=side, labels=labels) for group in groups.values()]
+    recipes = [_recipe(group, generator) for group in groups.values()]
     names = settings["names"] or titles(recipes, [settings["chosen"].get(key) for key in groups])
     if not isinstance(names, list) or len(names) != len(recipes):
         raise ValueError(f"names: got {names!r}, expected one for each of {', '.join(groups)}, as in [a,b]")
     return [NamedRecipe(str(name), recipe) for name, recipe in zip(names, recipes, strict=True)]
+
+
+def _recipe(group: Any, generator: Any) -> Recipe:
+    try:
+        return recipe_of(group, resolution=generator.img_resolution, labels=generator.c_dim > 0)
+    except Exception as error:
+        missing, found, _ = str(unwrap(error)).partition(" has no labels")
+        if not found:
+            raise
+        raise ValueError(f"{missing}{found}, and this generator takes labels of {generator.c_dim} numbers") from error
 
 
 def _plan(settings: dict[str, Any], generator: Any, has_data: bool) -> Plan:
@@ -170,7 +195,7 @@ def _keep(results: list[Result], out: Any, checkpoint: Path) -> None:
     if out is not None:
         write_results(Path(str(out)).expanduser(), results)
         print(f"{len(results)} results: {out}")
-    elif checkpoint.suffix == ".ckpt" and checkpoint.parent.name == "checkpoints":
-        path = checkpoint.parent.parent / "evaluations" / f"{checkpoint.stem}.jsonl"
+    elif (run_folder := _run_of(checkpoint)) is not None:
+        path = run_folder / "evaluations" / f"{checkpoint.stem}.jsonl"
         merge_results(path, results)
         print(f"{len(results)} results: {path}")

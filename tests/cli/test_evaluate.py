@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facegen.cli.evaluate import data_of_run
 from tests.cli.conftest import Facegen
-from tests.models.tiny import photographs
+from tests.models.tiny import overrides, photographs
 
 QUICK = ["extractor=pixels", "processes=1"]
 
@@ -86,18 +87,31 @@ def test_mistakes(refused, export: Path, camera_export: Path, eg3d_export: Path,
     assert "processes: got 'many'" in refused(*flat, "processes=many")
     assert "names: got ['a', 'b']" in refused(*flat, *data, "names=[a,b]")
     assert "extractor: got 'resnet'" in refused(*flat[:-2], *data, "extractor=resnet")
-    assert "has no labels" in refused("evaluate", f"checkpoint={eg3d_export}", *data)
+    assert "takes labels of 25 numbers" in refused("evaluate", f"checkpoint={eg3d_export}", *data)
     assert "has no labels" in refused("evaluate", f"checkpoint={camera_export}", *data)
     assert "same pictures" in refused(*flat, *data, "against=folder", f"against.root={grey}")
     assert "expected a recipe" in refused(*flat, f"against={tmp_path}")
 
 
-def test_a_run_only_makes_this_packages_data(refused, export: Path, tmp_path: Path) -> None:
-    from facegen.cli.evaluate import _of_run
+def test_only_this_packages_classes_are_made_of_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    for data in ("{_target_: os.system, command: x}", "{_target_: facegen.data.F, root: [{_target_: os.system}]}"):
+        path.write_text(f"data: {data}")
+        with pytest.raises(ValueError, match=r"has the class 'os\.system'"):
+            data_of_run(path)
 
-    (tmp_path / "config.yaml").write_text("data: {_target_: os.system, command: 'true'}")
-    with pytest.raises(ValueError, match=r"got the class|has the class 'os.system'"):
-        _of_run(tmp_path / "config.yaml")
+
+def test_a_run_has_its_data_and_keeps_its_results(facegen: Facegen, tmp_path: Path) -> None:
+    words = overrides(photographs(tmp_path / "a"), tmp_path, "name=r", "total_kimg=0.008", "snapshot_kimg=0.008")
+    assert facegen("train", *words)[0] == 0
+    for metrics in ("[fid]", "[fid,pixels]"):
+        status, out, _ = facegen(
+            "evaluate", f"checkpoint={tmp_path / 'r'}", *QUICK, f"metrics={metrics}", "num_images=4"
+        )
+        assert status == 0
+    kept = lines(tmp_path / "r" / "evaluations" / "00000.008.jsonl")
+    assert [result["metric"] for result in kept] == ["fid", "pixels"] and "00000.008.jsonl" in out
+    assert kept[0]["checkpoint"]["images_seen"] == 8 and kept[0]["counts"] == {"generated": 4, "real": 24}
 
 
 def test_a_killed_evaluation_goes_on(
