@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from facegen.cli import compose
 from facegen.cli.commands import commands
-from facegen.study.definition import check_seeds, read_study, words_of
+from facegen.study.reading import check_seeds, read_study, words_of
 
 CONFIG = "study"
 POSITIONAL = "study"

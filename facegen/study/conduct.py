@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facegen.study import results, stages
-from facegen.study.definition import Study, check_training_words
+from facegen.study.definition import Study
 from facegen.study.jobs import Execute, Job, alone, in_sequence
 from facegen.study.plan import Compose, Training, check_pictures, trainings
+from facegen.study.reading import check_training_words
 
 if TYPE_CHECKING:
     from facegen.study.report import Looks

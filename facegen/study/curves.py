@@ -1,11 +1,11 @@
-"""Training curves of all runs, from their metrics.jsonl."""
+"""Training curves of all runs, from their metrics.jsonl and evaluations.jsonl."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from facegen.reports.figures import INK, figure_of, png
 from facegen.study.plan import Training
-from facegen.study.results import curve
+from facegen.study.results import rows_of
 
 COLOURS = ("#2b6cb0", "#d9822b", "#1b7f5c", "#8e4585", "#b3402a", "#52606d")
 _FIGURES = {
@@ -15,14 +15,15 @@ _FIGURES = {
     "loss/signs/fake": "mean sign, generated images",
     "augment": "strength of augmentation",
 }
-_JUDGED = ("metrics/", "evaluation/")  # what evaluations during the training are called
+_CLOCK = {"images_seen", "kimg", "seconds"}
 
 
 def curves(every: Sequence[Training]) -> list[tuple[str, bytes]]:
     """What each plot shows, and its PNG: one line per run and seed; figures that never move are left out."""
-    rows = {each.folder: curve(each.folder) for each in every}
-    known = dict.fromkeys(key for own in rows.values() for row in own for key in row)
-    names = {key: key for key in known if key.startswith(_JUDGED)} | _FIGURES
+    rows = {each.folder: rows_of(each.folder / "metrics.jsonl") for each in every}
+    judged = {each.folder: rows_of(each.folder / "evaluations.jsonl") for each in every}  # while they were trained
+    names = {key: key for own in judged.values() for row in own for key in row if key not in _CLOCK} | _FIGURES
+    rows = {folder: own + judged[folder] for folder, own in rows.items()}
     return [(text, made) for key, text in names.items() if (made := _plot(key, text, every, rows)) is not None]
 
 

@@ -71,9 +71,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{path}: not readable ({error}); delete it, the study makes it again") from error
 
 
-def curve(folder: Path) -> list[dict[str, Any]]:
-    """Rows of a run's metrics.jsonl; the last line of a killed process may be half a line."""
-    path, rows = folder / "metrics.jsonl", []
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSON-lines file, none where it is missing; the last line of a killed process may be half a line."""
+    rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
             rows.append(json.loads(line))
@@ -94,7 +94,7 @@ def _run(training: Training) -> dict[str, Any]:
 
 
 def _seed(training: Training, lines: dict[str, list[Any]]) -> dict[str, Any]:
-    rows = curve(training.folder)
+    rows = rows_of(training.folder / "metrics.jsonl")
     last = rows[-1] if rows else {}
     return {
         "hash": training.hash,

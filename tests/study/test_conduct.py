@@ -24,7 +24,7 @@ def test_results_hold_every_figure_and_nothing_of_this_machine(done: Done) -> No
     text = (done.folder / "results.json").read_text()
     results = json.loads(text)
     assert str(done.folder.parent) not in text
-    assert results["runs"]["more"]["against"] == "little" and results["runs"]["more"]["seeds"]["1"]["images_seen"] == 16
+    assert results["runs"]["more"]["against"] == "little" and results["runs"]["more"]["seeds"]["1"]["images_seen"] == 8
     figures = {(each["metric"], each["name"]): each for each in results["comparisons"]["main"]}
     modes = {name for metric, name in figures if metric == "fid3d"}
     pairs = {f"{told}->{seen}" for told in ("avg", "ffhq", "large") for seen in ("ffhq", "large")}
@@ -120,5 +120,5 @@ def test_failed_job_stops_the_study_and_keeps_what_was_done(small: Path) -> None
     def nothing(jobs: object) -> None:
         """A launcher whose jobs end without having done anything."""
 
-    with inside(small), pytest.raises(ValueError, match=r"first-s0-.*: the training stopped at 0 of 0.016 kimg"):
+    with inside(small), pytest.raises(ValueError, match=r"first-s0-.*: the training stopped at 0 of 0.008 kimg"):
         conduct.conduct(read_study(Path("tiny")), resolved, conduct.Options(seeds=(0,)), nothing)

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from facegen.study import read_study
-from facegen.study.definition import Evaluated, words_of
+from facegen.study.definition import Evaluated
+from facegen.study.reading import words_of
 
 
 def write(folder: Path, **changes: Any) -> Path:

@@ -70,6 +70,6 @@ def test_tensorboard_holds_scalars_pictures_and_verdicts(done: Done) -> None:
     results = json.loads((done.folder / "results.json").read_text())
     figure = next(each for each in results["comparisons"]["main"] if each["name"] == "same large")
     (scalar,) = events.Scalars("main/fid3d same large/more")
-    assert scalar.value == pytest.approx(figure["runs"]["more"]["mean"], rel=1e-6) and scalar.step == 16
+    assert scalar.value == pytest.approx(figure["runs"]["more"]["mean"], rel=1e-6) and scalar.step == 8
     assert {"samples/little", "samples/more", "poses/little", "poses/more"} <= set(events.Tags()["images"])
     assert "verdicts/more/text_summary" in events.Tags()["tensors"]
