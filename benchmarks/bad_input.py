@@ -98,7 +98,7 @@ def cases() -> list[Case]:
         Case("a label for a generator without labels", "generate checkpoint=runs/mine labels=3", "no labels"),
         Case("a malformed grid", "generate checkpoint=runs/mine grid=4", "COLUMNSxROWS"),
         Case("an output path under a file", "generate checkpoint=runs/mine outdir=text.pkl/x", "text.pkl"),
-        Case("a metric that does not exist", "evaluate checkpoint=runs/mine metrics=[fidd]", "did you mean fid?"),
+        Case("a metric that does not exist", "evaluate checkpoint=runs/mine metrics=[kidd]", "did you mean kid?"),
         Case("views of a generator of images", "evaluate checkpoint=runs/mine metrics=[fid3d]", "3D generator"),
         Case("one generated image", "evaluate checkpoint=runs/mine num_images=1", "num_images"),
         Case("an extractor that does not exist", "evaluate checkpoint=runs/mine extractor=resnet", "efficientnet"),

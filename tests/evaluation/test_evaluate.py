@@ -186,7 +186,7 @@ def test_replicates_give_intervals(generator: Any, recipes: list[NamedRecipe], t
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"metrics": ("fidd",)}, "did you mean fid?"),
+        ({"metrics": ("kidd",)}, r"did you mean kid\?"),
         ({"metrics": ()}, "got none"),
         ({"num_images": 1}, "num_images: got 1"),
         ({"num_real": 1}, "num_real: got 1"),
