@@ -20,8 +20,9 @@ from facegen.reports.tables import Table, text
 
 CONFIG = "evaluate"
 HELP = """\
-How far generated faces are from real ones: Fréchet and kernel distances, precision and recall, and for 3D generators
-FID3D, the distances for cameras that the generator was not told about.
+How far generated faces are from real ones: Fréchet distances, FID3D, precision and recall, distances by pose.
+
+FID3D is the distance for cameras that a 3D generator was not told about.
 
 Prints a table and writes a JSON line for each figure, with its protocol, counts, seed and fingerprints. Features are
 kept in $FACEGEN_CACHE (~/.cache/facegen): those of real images serve all generators, and a killed evaluation goes on.
