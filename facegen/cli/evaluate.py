@@ -20,7 +20,7 @@ from facegen.reports.tables import Table, text
 
 CONFIG = "evaluate"
 HELP = """\
-How far generated faces are from real ones: Fréchet distances, FID3D, precision and recall, distances by pose.
+How far generated faces are from real ones: Fréchet distances, FID3D, precision, recall, by pose.
 
 FID3D is the distance for cameras that a 3D generator was not told about.
 
