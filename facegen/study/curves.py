@@ -30,7 +30,7 @@ def curves(every: Sequence[Training]) -> list[tuple[str, bytes]]:
 def _plot(key: str, text: str, every: Sequence[Training], rows: dict[Any, list[dict[str, Any]]]) -> bytes | None:
     points = {each: [(row["kimg"], row[key]) for row in rows[each.folder] if key in row] for each in every}
     values = {value for own in points.values() for _, value in own}
-    if len(values) < 2:
+    if len(values) < 2 or max(map(len, points.values())) < 2:
         return None
     figure, (axes,) = figure_of(text, 0.6)
     runs = list(dict.fromkeys(each.run.name for each in every))

@@ -21,7 +21,8 @@ def limits(interval: list[float] | None, text: Callable[[float], str] = number) 
 
 def plus_minus(spread: dict[str, Any]) -> str:
     """Half the length of an interval around a mean."""
-    return f"{spread['interval'][1] - spread['mean']:.2g}"
+    half = spread["interval"][1] - spread["mean"]
+    return f"{half:,.0f}" if half >= 100 else f"{half:.2g}"
 
 
 def with_spread(spread: dict[str, Any]) -> str:

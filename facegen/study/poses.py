@@ -17,7 +17,7 @@ def blocks(results: dict[str, Any]) -> list[Block]:
     found = []
     for (evaluation, name), runs in _binned(results).items():
         titled = {results["runs"][run]["title"]: over_seeds(details) for run, details in runs.items()}
-        about = f"{evaluation}, {name}".strip(", ")
+        about = f"{evaluation}, {name}".strip(", ").replace("->", " → ")
         text = (
             "Lower is better. Bars and intervals are at 95 %: over the seeds where there are several, else over images."
         )

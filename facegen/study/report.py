@@ -99,7 +99,7 @@ def _matrices(results: dict[str, Any]) -> list[Section]:
     told = (
         "Rows: the camera that the mapping network is told. Columns: the recipe whose cameras look, and whose images "
         "are compared with. A generator that only pleases the camera it is told about has low figures in the row "
-        "`same` and high ones elsewhere. Lower is better; ± is half the 95 % interval over the seeds."
+        "“same” and high ones elsewhere. Lower is better; ± is half the 95 % interval over the seeds."
     )
     return [Section("FID3D", [told, *content])]
 

@@ -122,7 +122,7 @@ def test_large_films_are_made_smaller(tmp_path: Path) -> None:
     save_video((rng.integers(0, 256, (800, 1000, 3), dtype=np.uint8) for _ in range(3)), tmp_path / "v.mp4", 24)
     shown = content_of(media.film(tmp_path / "v.mp4", "x").get("src"))
     assert len(shown) < (tmp_path / "v.mp4").stat().st_size / 2
-    with av.open(io.BytesIO(shown)) as film:
+    with av.open(io.BytesIO(shown), "r") as film:
         frames = list(film.decode(video=0))
     assert len(frames) == 3 and (frames[0].width, frames[0].height) == (700, 560)
 
