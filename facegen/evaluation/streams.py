@@ -9,8 +9,8 @@ import torch
 from facegen.evaluation.store import SHARD, Arrays
 from facegen.metrics.extractors import Extractor
 
-# Pictures that an extractor takes at a time. On a CPU, larger buffers are given back to the system and zeroed again by it
-# for every batch, which takes as long as the network.
+# Pictures that an extractor takes at a time. On a CPU, larger buffers go back to the system, which zeroes them again for
+# every batch: that takes as long as the network.
 AT_ONCE = {"cpu": 16, "cuda": 64}
 
 
