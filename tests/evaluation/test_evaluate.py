@@ -118,6 +118,7 @@ def test_another_generator_finds_the_real_features(
     assert said[0].endswith("from the cache") and said[2] == "generated: 20 pictures, 20 to be computed"
 
 
+@pytest.mark.timeout(900)  # starts processes, which import everything again on a busy machine
 def test_processes_and_ranks_give_the_same_bits(recipes: list[NamedRecipe], tmp_path: Path) -> None:
     plan = Plan(("fid",), num_images=SHARD + 10, batch_size=64)
     stream = face_stream(tiny_generator(c_dim=25).eval(), plan, recipes, EXTRACTOR)
