@@ -9,7 +9,7 @@ import torch
 from facegen.evaluation.store import SHARD, Arrays
 from facegen.metrics.extractors import Extractor
 
-# Pictures that an extractor takes at a time. On a CPU, larger buffers go back to the system, which zeroes them again for
+# Pictures that an extractor takes at a time. On a CPU larger buffers go back to the system, which zeroes them for
 # every batch: that takes as long as the network.
 AT_ONCE = {"cpu": 16, "cuda": 64}
 
