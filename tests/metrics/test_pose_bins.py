@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from facegen.metrics.pose_bins import PoseBins
 from facegen.metrics.posed import Posed, leading_axes
 
 BINS = PoseBins((-90, -30, -10, 10, 30, 90), (-45, 0, 45))
-OPTIONS = {"num_per_bin": 40, "components": 8}
+OPTIONS: dict[str, Any] = {"num_per_bin": 40, "components": 8}
 
 
 def faces(count: int, deviation: float, seed: int, worse: float = 0.0) -> Posed:
