@@ -59,7 +59,7 @@ def run(cfg: DictConfig) -> None:
     if settings["dry"]:
         print(conduct.describe(study, conduct.plan(study, resolved, options), options))
         return
-    execute = side_by_side(places(settings["at_once"]))
+    execute = side_by_side(places(str(settings["at_once"])))
     if settings["launcher"] is not None:
         from facegen.cli.launchers import launched
 

@@ -18,13 +18,13 @@ BETWEEN_BARS = 20.0  # seconds
 MEMORY_OF_JOB = 4 * 2**30  # bytes; a small training takes 1.2 GB
 
 
-def places(at_once: int | str) -> list[list[int]]:
+def places(at_once: str) -> list[list[int]]:
     """CPUs of each job that runs at a time; `auto`: one job per GPU, without GPUs one per CPU as memory allows.
 
     Networks that a CPU can train are so small that a second core hardly helps one of them, but doubles two.
     Raises ValueError for anything but `auto` or a whole number of at least 1.
     """
-    if at_once != "auto" and (isinstance(at_once, bool) or not isinstance(at_once, int) or at_once < 1):
+    if at_once != "auto" and (not at_once.isdecimal() or int(at_once) < 1):
         raise ValueError(f"at_once: got {at_once!r}, expected auto or a whole number of at least 1")
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     count = _automatic(len(cpus)) if at_once == "auto" else int(at_once)
@@ -68,6 +68,9 @@ def _run_all(jobs: Sequence[Job], shares: Sequence[Sequence[int]], free: "Simple
         try:
             if not stopped.is_set():
                 _run(f"[{number}/{len(jobs)}]", job, place, shares[place], running)
+        except BaseException:
+            stopped.set()  # before the place is free for a job that should not begin any more
+            raise
         finally:
             free.put(place)
 
