@@ -112,5 +112,5 @@ def _side(target: Target, name: str) -> Literal["overlap", "own", "other"]:
 def _cumulative(values: Tensor, weights: Tensor | None, places: Tensor) -> Tensor:
     """Weighted share of values up to each of the sorted places."""
     factors = torch.ones_like(values) if weights is None else weights.to(values)
-    at = torch.zeros_like(places).index_add_(0, torch.searchsorted(places, values), factors)
+    at = torch.zeros_like(places).index_add_(0, torch.searchsorted(places, values.contiguous()), factors)
     return at.cumsum(0) / factors.sum()
