@@ -66,7 +66,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """What of the JSON lines of an evaluation is kept; numbers that are not finite become None."""
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return [{key: _finite(line.get(key)) for key in _KEPT} for line in lines]
+        return [{key: _finite(line.get(key), key == "details") for key in _KEPT} for line in lines]
     except (json.JSONDecodeError, AttributeError) as error:
         raise ValueError(f"{path}: not readable ({error}); delete it, the study makes it again") from error
 
@@ -129,10 +129,12 @@ def _shared(lines: dict[str, dict[str, list[Any]]]) -> dict[str, Any]:
     return shared
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity."""
+def _finite(value: Any, rounded: bool = False) -> Any:
+    """JSON has no NaN and no infinity; long lists of details are kept to six digits, more than anything measures."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: _finite(each, rounded) for key, each in value.items()}
     if isinstance(value, list):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [_finite(each, rounded) for each in value]
+    if not isinstance(value, float):
+        return value
+    return None if not math.isfinite(value) else float(f"{value:.6g}") if rounded else value

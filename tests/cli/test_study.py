@@ -95,11 +95,12 @@ def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_killed_in_a_training_it_goes_on_to_the_same_result(tmp_path: Path) -> None:
     evaluation = ["metrics=[fid]", "extractor=pixels", "num_images=8", "processes=1", "device=cpu"]
     for name in ("killed", "unbroken"):
         (tmp_path / name).mkdir()
-        runs = {"one": {"overrides": ["total_kimg=0.4", "snapshot_kimg=0.04"]}}
+        runs = {"one": {"overrides": ["total_kimg=0.2", "snapshot_kimg=0.02"]}}
         write_study(tmp_path / name, "stylegan2", seeds=[0], runs=runs, evaluate={"fid": evaluation})
     first = start(tmp_path / "killed", tmp_path / "1.txt")
     runs = tmp_path / "killed/tiny/runs"

@@ -40,10 +40,16 @@ def test_what_all_lines_share_is_said_once() -> None:
 
 
 def test_lines_keep_no_path_and_no_nan(tmp_path: Path) -> None:
-    row = {**line("fid", "a", float("nan")), "checkpoint": {"path": "/secret"}, "time": {"started": "now"}}
+    details = {"map": [[1.23456789, None]], "count": 12345678}
+    row = {
+        **line("fid", "a", float("nan"), details=details),
+        "checkpoint": {"path": "/secret"},
+        "time": {"started": "now"},
+    }
     (tmp_path / "x.jsonl").write_text(json.dumps(row) + "\n\n")
     (found,) = read_lines(tmp_path / "x.jsonl")
     assert found["value"] is None and "checkpoint" not in found and "time" not in found
+    assert found["details"] == {"map": [[1.23457, None]], "count": 12345678}
     (tmp_path / "x.jsonl").write_text("{")
     with pytest.raises(ValueError, match=r"x.jsonl: not readable .* delete it"):
         read_lines(tmp_path / "x.jsonl")
