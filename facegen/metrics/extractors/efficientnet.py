@@ -1,5 +1,6 @@
 """EfficientNet-Lite0's pooled features: the extractor that needs no internet, for its weights come in a package."""
 
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -43,10 +44,12 @@ def efficientnet_lite0(weights: Path | None = None, download: bool = False, vari
         **found.protocol,
     }
 
-    def prepare(images: Images) -> Resized:
-        return (antialiased_bicubic(images, size) - 127) / 128
+    name = NAME if size == SIZE else f"{NAME}@{size}"
+    return Extractor(name, NUM_FEATURES, partial(_prepare, size=size), _network(found.path), protocol)
 
-    return Extractor(NAME if size == SIZE else f"{NAME}@{size}", NUM_FEATURES, prepare, _network(found.path), protocol)
+
+def _prepare(images: Images, size: int) -> Resized:
+    return (antialiased_bicubic(images, size) - 127) / 128
 
 
 def _network(path: Path) -> nn.Module:

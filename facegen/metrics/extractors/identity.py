@@ -4,7 +4,9 @@ The networks take aligned faces. Landmarks of generated faces are not known, but
 alike: a fixed square of the picture is cut, the same for every face. Turned heads are therefore a little off centre.
 """
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,9 +50,6 @@ def arcface(weights: Path | None = None, download: bool = False, variant: str = 
         network = IResNet(kind)
     fill(network, state, found.path, name)
 
-    def prepare(images: Images) -> Resized:
-        return fixed_crop(images, ARCFACE_BOXES[crop], INPUT_SIZE) / 127.5 - 1
-
     protocol = {
         "definition": f"ArcFace iResNet {kind}",
         "input_size": INPUT_SIZE,
@@ -58,7 +57,7 @@ def arcface(weights: Path | None = None, download: bool = False, variant: str = 
         "normalisation": "x / 127.5 - 1",
         **found.protocol,
     }
-    return Extractor(name, NUM_FEATURES, prepare, network, protocol)
+    return Extractor(name, NUM_FEATURES, partial(_for_arcface, box=ARCFACE_BOXES[crop]), network, protocol)
 
 
 def dlib(weights: Path | None = None, download: bool = False, variant: str = "") -> Extractor:
@@ -74,9 +73,6 @@ def dlib(weights: Path | None = None, download: bool = False, variant: str = "")
         raise ValueError(f"{name}: the package with its weights is not installed; {_INSTALL}")
     found = identify(path, DLIB_FILES, name)
 
-    def prepare(images: Images) -> Resized:
-        return fixed_crop(images, DLIB_BOXES[crop], DLIB_SIZE).round()
-
     protocol = {
         "definition": "dlib face recognition ResNet v1",
         "input_size": DLIB_SIZE,
@@ -84,7 +80,15 @@ def dlib(weights: Path | None = None, download: bool = False, variant: str = "")
         "normalisation": "dlib's own",
         **found.protocol,
     }
-    return Extractor(name, DLIB_FEATURES, prepare, _Dlib(found.path), protocol)
+    return Extractor(name, DLIB_FEATURES, partial(_for_dlib, box=DLIB_BOXES[crop]), _Dlib(found.path), protocol)
+
+
+def _for_arcface(images: Images, box: Box) -> Resized:
+    return fixed_crop(images, box, INPUT_SIZE) / 127.5 - 1
+
+
+def _for_dlib(images: Images, box: Box) -> Resized:
+    return fixed_crop(images, box, DLIB_SIZE).round()
 
 
 def _crop(owner: str, variant: str, boxes: dict[str, Box]) -> tuple[str, str]:
@@ -94,13 +98,19 @@ def _crop(owner: str, variant: str, boxes: dict[str, Box]) -> tuple[str, str]:
 
 
 class _Dlib(nn.Module):
+    """dlib's network; other processes and copies read its file again."""
+
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self.path = path
         try:
             import dlib
         except ModuleNotFoundError:
             raise ValueError(f"dlib: the package is not installed; {_INSTALL}") from None
         self.model = dlib.face_recognition_model_v1(str(path))  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[type["_Dlib"], tuple[Path]]:
+        return _Dlib, (self.path,)
 
     def forward(self, faces: Tensor) -> Tensor:
         pixels = faces.to("cpu", torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()

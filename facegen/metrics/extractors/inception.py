@@ -46,8 +46,8 @@ def inception(weights: Path | None = None, download: bool = False, trust: str | 
     found = find_weights(FILES, weights, download, "inception")
     protocol = _protocol(found, "TensorFlow 1 bilinear, not antialiased, no half-pixel centres, float32")
     if is_torchscript(found.path):
-        network: nn.Module = _Script(load_torchscript(found, "inception", trust))
-        return Extractor("inception", NUM_FEATURES, lambda images: images, network, protocol)
+        network: nn.Module = _Script(found, "inception", trust)
+        return Extractor("inception", NUM_FEATURES, _as_they_are, network, protocol)
     return Extractor("inception", NUM_FEATURES, _legacy, _network(found, "inception"), protocol)
 
 
@@ -56,21 +56,33 @@ def inception_clean(weights: Path | None = None, download: bool = False, trust: 
     found = find_weights(FILES, weights, download, "inception_clean")
     protocol = _protocol(found, "Pillow bicubic, antialiased, per channel in float32, clipped to 0..255")
     if is_torchscript(found.path):
-        network: nn.Module = load_torchscript(found, "inception_clean", trust).layers  # pyright: ignore
+        network: nn.Module = _Script(found, "inception_clean", trust)
     else:
         network = _network(found, "inception_clean")
     return Extractor("inception_clean", NUM_FEATURES, _clean, network, protocol)
 
 
-class _Script(nn.Module):
-    """NVIDIA's TorchScript: uint8 pictures of any size; it resizes and normalises inside."""
+def _as_they_are(images: Images) -> Images:
+    return images
 
-    def __init__(self, script: torch.jit.ScriptModule) -> None:
+
+class _Script(nn.Module):
+    """NVIDIA's TorchScript: uint8 pictures of any size, which it resizes and normalises inside; for `inception_clean`
+    what its convolutions take. Other processes and copies read its file again, for scripts cannot be pickled.
+    """
+
+    def __init__(self, found: Weights, owner: str, trust: str | None) -> None:
         super().__init__()
-        self.script = script
+        self.source = (found, owner, trust)
+        script = load_torchscript(found, owner, trust)
+        self.resizes = owner == "inception"
+        self.script: Any = script if self.resizes else script.layers
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[type["_Script"], tuple[Any, ...]]:
+        return _Script, self.source
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.script(images, return_features=True)
+        return self.script(images, return_features=True) if self.resizes else self.script(images)
 
 
 def _legacy(images: Images) -> Resized:

@@ -1,5 +1,6 @@
 """Vision transformers of timm as extractors: DINOv2 (FD-DINOv2) and CLIP's image towers (CLIP-FID)."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from facegen.metrics.extractors.weights import (
 
 SIZE, DINOV2_PATCH = 224, 14
 _DINOV2_OFFSET = 0.1  # pixels that the published network adds to the size when it resizes its position embeddings
+Triple = tuple[float, float, float]
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _META = "https://dl.fbaipublicfiles.com/dinov2"
@@ -85,7 +87,7 @@ def dinov2(weights: Path | None = None, download: bool = False, variant: str = "
         state["pos_embed"] = resized_positions(state["pos_embed"], SIZE // DINOV2_PATCH)
     fill(network, state, found.path, name)
     protocol = _protocol(f"DINOv2 ({size}), class token", "ImageNet's mean and deviation of x / 255", found)
-    return Extractor(name, num_features, _prepare(*_IMAGENET), network, protocol)
+    return Extractor(name, num_features, partial(_prepare, statistics=_IMAGENET), network, protocol)
 
 
 def clip(weights: Path | None = None, download: bool = False, variant: str = "", trust: str | None = None) -> Extractor:
@@ -106,7 +108,7 @@ def clip(weights: Path | None = None, download: bool = False, variant: str = "",
     network.head = nn.Linear(network.head.in_features, num_features, bias=False, device="meta")  # pyright: ignore
     fill(network, timm_names(state), found.path, name)
     protocol = _protocol(f"CLIP ({size}), projected image embedding", "CLIP's mean and deviation of x / 255", found)
-    return Extractor(name, num_features, _prepare(*_CLIP), network, protocol)
+    return Extractor(name, num_features, partial(_prepare, statistics=_CLIP), network, protocol)
 
 
 def _choice(owner: str, variant: str, known: dict[str, Any], default: str) -> str:
@@ -123,13 +125,10 @@ def _timm(model: str, **options: Any) -> nn.Module:
         return timm.create_model(model, pretrained=False, **options)
 
 
-def _prepare(mean: tuple[float, float, float], deviation: tuple[float, float, float]):
-    def prepare(images: Images) -> Resized:
-        if images.shape[2] != images.shape[3]:
-            raise ValueError(f"got pictures of {images.shape[3]}x{images.shape[2]}, expected square ones")
-        return standardised(pillow_bicubic(images, SIZE), mean, deviation)
-
-    return prepare
+def _prepare(images: Images, statistics: tuple[Triple, Triple]) -> Resized:
+    if images.shape[2] != images.shape[3]:
+        raise ValueError(f"got pictures of {images.shape[3]}x{images.shape[2]}, expected square ones")
+    return standardised(pillow_bicubic(images, SIZE), *statistics)
 
 
 def _protocol(definition: str, normalisation: str, found: Weights) -> dict[str, Any]:

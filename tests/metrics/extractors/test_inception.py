@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from facegen.metrics.extractors import load_extractor
 from facegen.metrics.extractors.resize import clean_bicubic, legacy_bilinear
 from facegen.networks.inception import Inception
-from tests.metrics.extractors.helpers import inception_file, pictures
+from tests.metrics.extractors.helpers import assert_travels, inception_file, pictures
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,7 @@ def test_program(tmp_path: Path) -> None:
         found = extractor(images)
         assert found.shape == (2, 2048)
         torch.testing.assert_close(found[:, :3], expected)
+        assert_travels(extractor, images)
 
 
 def test_tensors_of_another_network(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from facegen.metrics.extractors import load_extractor
 from facegen.metrics.extractors.clip_names import timm_names
 from facegen.metrics.extractors.resize import pillow_bicubic, standardised
 from facegen.metrics.extractors.vit import resized_positions
-from tests.metrics.extractors.helpers import pictures
+from tests.metrics.extractors.helpers import assert_travels, pictures
 
 timm = pytest.importorskip("timm")
 
@@ -64,6 +64,7 @@ def test_dinov2(tmp_path: Path) -> None:
     found = extractor(images)
     assert found.shape == (2, 384) and extractor.name == "dinov2@vits14"
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert_travels(extractor, images)
     with pytest.raises(ValueError, match="square"):
         extractor(pictures(1, 40, 50))
 
