@@ -63,7 +63,7 @@ class PairStream:
 
     def numbers(self, first: int, count: int) -> Tensor:
         """One number for each pair."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no numbers")
 
     def _noise(self, first: int, purpose: str) -> Noise:
         return Noise(self.plan.seed, first, f"{type(self).__name__}/{purpose}", self.device)

@@ -42,7 +42,7 @@ class Side:
     @property
     def title(self) -> str:
         """What warnings and errors call them."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no title")
 
     @property
     def repeats(self) -> NDArray[np.int64] | None:
