@@ -7,9 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from facegen.checkpoint import checkpoint_files, read_checkpoint
+from facegen.checkpoint import cache_folder, checkpoint_files, read_checkpoint
 from facegen.cli import sampling
 from facegen.cli.errors import unwrap
+from facegen.cli.extractors import extractor_of
 from facegen.cli.recipes import recipe_of, titles
 from facegen.cli.terms import announce
 from facegen.data import Recipe
@@ -46,9 +47,17 @@ def run(cfg: DictConfig) -> None:
     plan = _plan(settings, generator, bool(groups))
     recipes = _recipes(settings, groups, generator)
     announce(terms for _, recipe in recipes for terms in recipe.terms)
-    extractor = _extractor(settings)
+    extractor = extractor_of(settings["extractor"], settings["weights"], settings["download"])
     more = {"judges": _judges(plan, settings, generator.img_resolution), "say": print}
-    results = evaluate(generator, plan, recipes, extractor, _cache(), _processes(str(settings["processes"])), **more)
+    results = evaluate(
+        generator,
+        plan,
+        recipes,
+        extractor,
+        cache_folder() / "evaluation",
+        _processes(str(settings["processes"])),
+        **more,
+    )
     made = {"path": str(checkpoint), "images_seen": _images_seen(checkpoint)}
     results = [replace(result, checkpoint=result.checkpoint | made) for result in results]
     print(text(table(results)))
@@ -129,17 +138,6 @@ def _plan(settings: dict[str, Any], generator: Any, has_data: bool) -> Plan:
     return Plan(metrics, **{name: settings[name] for name in names})
 
 
-def _extractor(settings: dict[str, Any]) -> Any:
-    if settings["extractor"] == "pixels":
-        from facegen.evaluation.pixels import pixel_extractor
-
-        return pixel_extractor()
-    from facegen.metrics.extractors import load_extractor
-
-    weights = None if settings["weights"] is None else Path(str(settings["weights"])).expanduser()
-    return load_extractor(str(settings["extractor"]), weights, bool(settings["download"]))
-
-
 def _judges(plan: Plan, settings: dict[str, Any], side: int) -> dict[str, Any]:
     """Networks that look at pairs of pictures."""
     found: dict[str, Any] = {}
@@ -148,18 +146,8 @@ def _judges(plan: Plan, settings: dict[str, Any], side: int) -> dict[str, Any]:
 
         found |= dict.fromkeys(("ppl", "diversity"), perceptual_distance(settings["perceptual"], side))
     if "identity" in plan.metrics:
-        from facegen.metrics.extractors import load_extractor
-
-        weights = settings["identity_weights"]
-        path = None if weights is None else Path(str(weights)).expanduser()
-        found["identity"] = load_extractor(str(settings["identity"]), path, bool(settings["download"]))
+        found["identity"] = extractor_of(settings["identity"], settings["identity_weights"], settings["download"])
     return found
-
-
-def _cache() -> Path:
-    from facegen.data.synthetic.source import cache_folder
-
-    return cache_folder() / "evaluation"
 
 
 def _processes(value: str) -> int | None:

@@ -18,8 +18,9 @@ PLACES = {  # folder below the dataset's, and layout
     "ffhq_uv": [("", "ffhq_uv")],
     "mm_celebahq": [("", "mm_celebahq")],
 }
-_OWN = ("folder", "zip", "faces", "synthetic", "curated")  # of no published dataset
-RECIPES = sorted({path.stem for path in (Path(__file__).parents[3] / "configs/data").glob("*.yaml")} - {*_OWN})
+_OWN = ("folder", "zip", "faces", "synthetic", "curated")  # of no published dataset, as all of the quickstart
+_FILES = (Path(__file__).parents[3] / "configs/data").glob("*.yaml")
+RECIPES = sorted({path.stem for path in _FILES if not path.stem.startswith("quickstart")} - {*_OWN})
 
 
 def make_all(root: Path) -> dict[str, Path]:
