@@ -24,18 +24,32 @@ from facegen.geometry.camera_labels import (
 )
 from facegen.geometry.camera_sampling import gaussian, uniform
 from facegen.geometry.constants import FOCAL, LABEL_SIZE, PIVOT, RADIUS
-from facegen.geometry.deep3d import from_coefficients, head_rotation, reconstruction_pose, upright
+from facegen.geometry.deep3d import (
+    LABEL_SCALE,
+    from_coefficients,
+    from_label_world,
+    head_angles,
+    head_pose,
+    head_rotation,
+    reconstruction_pose,
+    to_label_world,
+    upright,
+)
 from facegen.geometry.look_at import camera_to_world, look_at, look_from, onto_sphere, orbit, rigid, sphere_position
 
 __all__ = [
     "FOCAL",
+    "LABEL_SCALE",
     "LABEL_SIZE",
     "PIVOT",
     "RADIUS",
     "camera_to_world",
     "fov_intrinsics",
     "from_coefficients",
+    "from_label_world",
     "gaussian",
+    "head_angles",
+    "head_pose",
     "head_rotation",
     "label",
     "look_at",
@@ -53,6 +67,7 @@ __all__ = [
     "theta_phi",
     "theta_phi_position",
     "theta_phi_step2",
+    "to_label_world",
     "uniform",
     "upright",
     "yaw_pitch",

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facegen.geometry.camera_labels import label, pinhole_intrinsics
+from facegen.geometry.camera_labels import label, pinhole_intrinsics, split_label
 from facegen.geometry.look_at import ORIGIN, look_from, onto_sphere, rigid
 
 Convention = Literal["eg3d", "eg3d_cor", "lpff"]
 FACE_CENTRE = (0.0, 0.0, 0.175)  # about which EG3D's `cor` puts the cameras on a sphere
 _CAMERA_DISTANCE = 10.0
-_SCALE = 0.27
+LABEL_SCALE = 0.27  # units of the world of camera labels in a decimetre
 _SHIFT = (0.0, 0.006, 0.161)
 _OPENCV_AXES = (1.0, -1.0, -1.0)  # Deep3DFaceRecon's y is up and its z points to the viewer
 
@@ -48,7 +48,7 @@ def reconstruction_pose(angle: Float[Tensor, "batch 3"], trans: Float[Tensor, "b
     rotation = head_rotation(angle).to(torch.promote_types(angle.dtype, trans.dtype))
     centred = trans - trans.new_tensor([0.0, 0.0, _CAMERA_DISTANCE])
     position = -(rotation @ centred.to(rotation)[..., None]).squeeze(-1)
-    position = _SCALE * position + position.new_tensor(_SHIFT)
+    position = LABEL_SCALE * position + position.new_tensor(_SHIFT)
     return rigid(rotation * rotation.new_tensor(_OPENCV_AXES), position)
 
 
@@ -67,6 +67,36 @@ def from_coefficients(
     centre = FACE_CENTRE if convention == "eg3d_cor" else ORIGIN
     pose = onto_sphere(reconstruction_pose(angle, trans), centre)
     return label(pose, pinhole_intrinsics(dtype=pose.dtype))
+
+
+def head_angles(rotation: Float[Tensor, "batch 3 3"]) -> Float[Tensor, "batch 3"]:
+    """Angles (a, b, c) in radians with b in [-pi/2, pi/2]: the inverse of `head_rotation`."""
+    b = -rotation[:, 0, 2].clamp(-1, 1).asin()
+    a = torch.atan2(rotation[:, 1, 2], rotation[:, 2, 2])
+    c = torch.atan2(rotation[:, 0, 1], rotation[:, 0, 0])
+    return torch.stack([a, b, c], dim=-1)
+
+
+def head_pose(labels: Float[Tensor, "batch 25"]) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch 3"]]:
+    """Pose coefficients `angle` and `trans` of a head that cameras see from where they are: undoes `reconstruction_pose`.
+
+    Intrinsics are not looked at: they are the perspective's.
+    """
+    cam2world, _ = split_label(labels)
+    rotation = cam2world[:, :3, :3] * labels.new_tensor(_OPENCV_AXES)
+    position = (cam2world[:, :3, 3] - labels.new_tensor(_SHIFT)) / LABEL_SCALE
+    trans = labels.new_tensor([0.0, 0.0, _CAMERA_DISTANCE]) - (position[:, None] @ rotation).squeeze(1)
+    return head_angles(rotation), trans
+
+
+def from_label_world(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point 3"]:
+    """Points of the world of camera labels in the frame of a morphable model's unposed head (decimetres)."""
+    return (points - points.new_tensor(_SHIFT)) / LABEL_SCALE
+
+
+def to_label_world(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point 3"]:
+    """Points of an unposed head in the world of camera labels: the inverse of `from_label_world`."""
+    return points * LABEL_SCALE + points.new_tensor(_SHIFT)
 
 
 def upright(cam2world: Float[Tensor, "batch 4 4"]) -> Float[Tensor, "batch 4 4"]:

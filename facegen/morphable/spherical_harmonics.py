@@ -60,3 +60,21 @@ def directional(
 def mirror(light: Float[Tensor, "*batch 9 channel"]) -> Float[Tensor, "*batch 9 channel"]:
     """Light of the scene mirrored in x: the odd harmonics x, xy and xz change sign."""
     return light * light.new_tensor([1, 1, 1, -1, -1, 1, 1, -1, 1])[:, None]
+
+
+def turned(
+    light: Float[Tensor, "batch 9 channel"], rotation: Float[Tensor, "batch 3 3"]
+) -> Float[Tensor, "batch 9 channel"]:
+    """Light seen from another frame: normals n @ rotation (as rows) reflect what normals n reflected before.
+
+    A turn maps the harmonics of each degree onto themselves, so nine equations in general directions give it exactly.
+    """
+    directions = torch.nn.functional.normalize(light.new_tensor(_DIRECTIONS), dim=-1)
+    return torch.linalg.solve(basis(directions @ rotation), basis(directions) @ light)
+
+
+# nine directions whose harmonics are independent
+_DIRECTIONS = (
+    (1, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0), (0, -1, 0),
+    (1, 1, 0), (0, 1, 1), (1, 0, 1), (-1, 2, -2),
+)  # fmt: skip
