@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from facegen.data.files import check_file
+from facegen.checkpoint.files import check_file
 from facegen.data.headers import ImageError
 from facegen.data.images import decode, resize
 from facegen.data.masks import CELEBAMASK, FACE_PARSING

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from facegen.data.files import ZIP_ERRORS
+from facegen.checkpoint.files import ZIP_ERRORS
 
 CODECS = {
     ".png": "png",

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from facegen.checkpoint.files import check_file
 from facegen.data import lists, table
-from facegen.data.files import check_file
 from facegen.data.layouts.layout import stem
 from facegen.data.listing import codec
 from facegen.data.sources import Source

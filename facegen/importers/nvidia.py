@@ -12,8 +12,8 @@ from typing import IO, Any, cast
 
 from torch import nn
 
-from facegen.data.inert import Global, Rules, read
-from facegen.data.safe_pickle import SCALAR_RULES
+from facegen.checkpoint.inert import Global, Rules, read
+from facegen.checkpoint.safe_pickle import SCALAR_RULES, SET_RULES
 from facegen.importers.eg3d_attributes import apply_attributes
 from facegen.importers.pickled_module import PickledModule
 from facegen.importers.proportions import Allowance, accepted
@@ -57,21 +57,13 @@ def _empty_dict() -> dict[Any, Any]:
     return {}
 
 
-def _members(values: Any = ()) -> Any:
-    """The members of a set as the list in which they are stored."""
-    if type(values) not in (list, tuple):
-        raise ValueError("a set is not made from a list")
-    return values
-
-
 def _rules(size: int) -> Rules:
     """What a network pickle of `size` bytes may contain."""
     return Rules(
         reduce={
             Global("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent_module,
             Global("collections", "OrderedDict"): _empty_dict,
-            Global("builtins", "set"): _members,
-            Global("__builtin__", "set"): _members,
+            **SET_RULES,
             **tensor_rules(size),
             **SCALAR_RULES,
         },

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from facegen.data.inert import Global, Rules, read
+from facegen.checkpoint.inert import Global, Rules, read
 
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
 _STORAGES = {

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from facegen.data.files import check_file
+from facegen.checkpoint.files import check_file
 from facegen.data.layouts.layout import Terms
 from facegen.data.problems import Problem
 

@@ -22,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from facegen.checkpoint.files import check_file
 from facegen.data import lists
-from facegen.data.files import check_file
 from facegen.data.layouts.beside import points, vectors
 from facegen.data.layouts.layout import Annotations, Place, Terms
 from facegen.data.layouts.per_face import path_column

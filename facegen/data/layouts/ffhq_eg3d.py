@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from facegen.data.files import ZIP_ERRORS
+from facegen.checkpoint.files import ZIP_ERRORS
 from facegen.data.labels import LABELS_FILE, Labels, read_labels
 from facegen.data.layouts.beside import missing_file
 from facegen.data.layouts.layout import Annotations, Layout, Place, Terms, stem

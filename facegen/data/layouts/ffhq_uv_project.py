@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from facegen.data.files import ZIP_ERRORS, check_file
+from facegen.checkpoint.files import ZIP_ERRORS, check_file
 from facegen.data.layouts.beside import json_fault, vectors
 from facegen.data.layouts.layout import Annotations
 from facegen.data.layouts.small_files import npy_array, numbers

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from facegen.checkpoint.safe_pickle import load_pickle
 from facegen.data import celeba
 from facegen.data.layouts.beside import missing_file
 from facegen.data.layouts.layout import Annotations, Terms
 from facegen.data.problems import Problem
-from facegen.data.safe_pickle import load_pickle
 
 SPLITS = {"train": "train/filenames.pickle", "test": "test/filenames.pickle"}
 ATTRIBUTES = ("CelebAMask-HQ-attribute-anno.txt", "celeba-hq-attribute.txt")

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import pyarrow as pa
 from tqdm import tqdm
 
-from facegen.data.files import check_file
+from facegen.checkpoint.files import check_file
 from facegen.data.layouts.beside import missing_file
 from facegen.data.layouts.layout import Place, Terms
 from facegen.data.problems import Problem

@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from facegen.checkpoint.safe_pickle import load_pickle
 from facegen.data.layouts import sfhq_t2i
 from facegen.data.layouts.beside import unexpected_files, vectors
 from facegen.data.layouts.layout import Annotations, Layout, Place, Terms
 from facegen.data.layouts.per_face import match, path_column, read_all
 from facegen.data.layouts.small_files import check_mask, npz_array, numbers
 from facegen.data.problems import Problem
-from facegen.data.safe_pickle import load_pickle
 
 
 class Part(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facegen.data.files import ZIP_ERRORS
+from facegen.checkpoint.files import ZIP_ERRORS
 from facegen.data.masks import COLORS, NUM_IDS
 
 _MOST_BYTES = 1 << 20  # the published files have a few thousand

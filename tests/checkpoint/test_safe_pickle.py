@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegen.data.safe_pickle import load_pickle
+from facegen.checkpoint.inert import Global
+from facegen.checkpoint.safe_pickle import Instance, load_pickle
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
 
 
 def _written(path: Path, value: Any, protocol: int) -> Path:
@@ -40,6 +46,42 @@ def test_what_is_named_many_times_is_made_once(tmp_path: Path) -> None:
     assert len(found) == 1000 and found[0] is found[999]
 
 
+def test_what_numpy_wraps_in_an_array_to_save_it(tmp_path: Path) -> None:
+    wrapped = np.array({"a": np.arange(3), "b": [1, "text"]}, dtype=object)
+    for protocol in (2, 3, 4):
+        found = load_pickle(_written(tmp_path / "x.pickle", wrapped, protocol))
+        assert found["a"].tolist() == [0, 1, 2] and found["b"] == [1, "text"]
+
+
+class _Thing:
+    """An object with attributes, as the files of other programs hold them."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+def test_named_classes_become_their_attributes(tmp_path: Path) -> None:
+    path = _written(tmp_path / "x.pickle", [_Thing(_Thing(np.arange(4)))], 2)
+    name = Global(__name__, "_Thing")
+    (found,) = load_pickle(path, [name])
+    assert isinstance(found, Instance) and found.class_name == str(name)
+    assert found.attributes["x"].attributes["x"].tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="_Thing' is not one that a file of data needs"):
+        load_pickle(path)
+
+
+def test_python_2_writes_bytes_as_text(tmp_path: Path) -> None:
+    """Byte strings are BINSTRING (T) and SHORT_BINSTRING (U) there."""
+    array = np.array([[1.5, -2], [3, 250]])
+    raw = array.tobytes()
+    kind = b"cnumpy\ndtype\n(U\x02f8K\x00K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    empty = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR"
+    state = b"(K\x01K\x02K\x02\x86" + kind + b"\x89T" + len(raw).to_bytes(4, "little") + raw + b"tb"
+    path = tmp_path / "x.pkl"
+    path.write_bytes(b"\x80\x02}U\x01a" + empty + state + b"s.")
+    np.testing.assert_array_equal(load_pickle(path)["a"], array)
+
+
 class _Hostile:
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = function, arguments
@@ -62,6 +104,8 @@ def _itself() -> list:
         pytest.param(lambda mark: [_Hostile(eval, f"open({str(mark)!r}, 'w')")], id="eval"),
         pytest.param(lambda mark: np.array([_Hostile(open, str(mark), "w")], dtype=object), id="object-array"),
         pytest.param(lambda mark: np.array(["text"]), id="text-array"),
+        pytest.param(lambda mark: np.array([1, "text"], dtype=object), id="array-of-objects"),
+        pytest.param(lambda mark: {1, mark}, id="set-of-objects"),
         pytest.param(lambda mark: np.dtype("f4"), id="type-alone"),
         pytest.param(lambda mark: np.arange(3, dtype=">i4"), id="big-endian"),
         pytest.param(lambda mark: Path(mark), id="object"),
