@@ -1,7 +1,8 @@
 """LightningModules: networks, losses and optimisers joined."""
 
-from facegen.models.adversarial import AdversarialTraining, TrainingDiverged
+from facegen.models.adversarial import AdversarialTraining
 from facegen.models.eg3d import EG3D
+from facegen.models.gradients import TrainingDiverged
 from facegen.models.stylegan2 import StyleGAN2
 
 __all__ = ["EG3D", "AdversarialTraining", "StyleGAN2", "TrainingDiverged"]

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from facegen.checkpoint import network_config
 from facegen.data.batch import FaceBatch
 from facegen.losses import discriminator_loss, generator_loss, r1_penalty
-from facegen.models.distributed import average_gradients, mean_over_processes, sum_over_processes, world
+from facegen.models.distributed import mean_over_processes, sum_over_processes, world
 from facegen.models.draws import Draws
+from facegen.models.gradients import GradientGuard
+from facegen.models.resume import check_configuration
 from facegen.models.schedule import Phase, ema_beta, lazy_adam, phases, update_ema
 from facegen.models.statistics import RunningMeans
 from facegen.networks.ada import AUGMENT_PRESETS, AdaController, AugmentPipe
@@ -29,10 +31,7 @@ HALF_DTYPES: dict[str, torch.dtype] = {
     "bf16-mixed": torch.bfloat16,
     "16-mixed": torch.float16,
 }
-
-
-class TrainingDiverged(RuntimeError):
-    """Gradients stayed non-finite: going on would only write noise."""
+_ADVICE = "Lower the learning rate, raise r1_gamma, or use precision=32-true"
 
 
 def augment_pipe(augment: Augment, preset: str, p: float) -> AugmentPipe | None:
@@ -88,12 +87,11 @@ class AdversarialTraining(pl.LightningModule):
         self.learning_rate, self.betas, self.r1_gamma = learning_rate, betas, r1_gamma
         self.generator_interval, self.discriminator_interval = generator_interval, discriminator_interval
         self.ema_kimg, self.ema_rampup = ema_kimg, ema_rampup
-        self.style_mixing_prob, self.max_nonfinite = style_mixing_prob, max_nonfinite
+        self.style_mixing_prob = style_mixing_prob
+        self.guard = GradientGuard(max_nonfinite)
         self.noise_mode: Literal["random", "const", "none"] = "random"
         self.phases = [*phases("generator", generator_interval), *phases("discriminator", discriminator_interval)]
         self.images_seen = 0
-        self.nonfinite_steps = 0
-        self._nonfinite_in_a_row = 0
         self.statistics = RunningMeans()
         self._label_pool: Tensor | None = None
         self._set_precision(precision)
@@ -238,34 +236,10 @@ class AdversarialTraining(pl.LightningModule):
 
         Raises TrainingDiverged when gradients were not finite `max_nonfinite` optimiser steps in a row.
         """
-        for parameter in network.parameters():
-            if parameter.grad is None:  # a term without influence still lets Adam's averages decay, as published
-                parameter.grad = torch.zeros_like(parameter)
-        named = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
-        gradients = list(named.values())
-        if rounds > 1:
-            for gradient in gradients:
-                gradient /= rounds
-        average_gradients(gradients)
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if bool(norm.isfinite()):
-            self._nonfinite_in_a_row = 0
+        where = f"{phase.network} ({phase.name}) at {self.images_seen / 1000:.3f} kimg"
+        norm = self.guard.check(network, where, _ADVICE, self.print, rounds)
+        if norm is not None:
             self.report(f"grad_norm/{phase.name}", norm)
-            return
-        names = [name for name, gradient in named.items() if not bool(gradient.isfinite().all())]
-        self.nonfinite_steps += 1
-        self._nonfinite_in_a_row += 1
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        where = f"{phase.network} ({phase.name}) at {self.images_seen / 1000:.3f} kimg: {shown}"
-        if self._nonfinite_in_a_row >= self.max_nonfinite:
-            raise TrainingDiverged(
-                f"training stopped: gradients were not finite in {self._nonfinite_in_a_row} optimiser steps in a row, "
-                f"last in the {where}. Lower the learning rate, raise r1_gamma, or use precision=32-true; "
-                "the newest checkpoint is intact (resume=auto)."
-            )
-        self.print(f"warning: non-finite gradients in the {where} (set to finite values and carried on)")
-        for gradient in gradients:
-            torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
 
     def augmented(self, images: Tensor, draws: Draws) -> Tensor:
         """Images as the discriminator sees them."""
@@ -292,6 +266,11 @@ class AdversarialTraining(pl.LightningModule):
     def report(self, name: str, values: Tensor) -> None:
         """Add values to the figures of the current tick."""
         self.statistics.add(name, values)
+
+    @property
+    def nonfinite_steps(self) -> int:
+        """Optimiser steps so far whose gradients were not finite."""
+        return self.guard.steps
 
     @property
     def mapping(self) -> Any:
@@ -324,8 +303,8 @@ class AdversarialTraining(pl.LightningModule):
         """Add the clock, the configuration and the unfinished statistics; plain values only."""
         checkpoint["facegen"] = {
             "images_seen": self.images_seen,
-            "nonfinite_steps": self.nonfinite_steps,
-            "nonfinite_in_a_row": self._nonfinite_in_a_row,
+            "nonfinite_steps": self.guard.steps,
+            "nonfinite_in_a_row": self.guard.in_a_row,
             "generator": network_config(self.generator),
             "configuration": self.configuration(),
             "statistics": self.statistics.state(),
@@ -334,14 +313,7 @@ class AdversarialTraining(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
         stored: dict[str, Any] = checkpoint["facegen"]
-        ours = self.configuration()
-        for key, value in stored["configuration"].items():
-            if ours.get(key) != value:
-                raise ValueError(
-                    f"resume: the checkpoint was trained with {key}={value!r}, this run has {ours.get(key)!r}. "
-                    "Resume with the same configuration, or start from its weights with finetune_from=PATH."
-                )
+        check_configuration(stored["configuration"], self.configuration())
         self.images_seen = stored["images_seen"]
-        self.nonfinite_steps = stored["nonfinite_steps"]
-        self._nonfinite_in_a_row = stored["nonfinite_in_a_row"]
+        self.guard.steps, self.guard.in_a_row = stored["nonfinite_steps"], stored["nonfinite_in_a_row"]
         self.statistics.restore(stored["statistics"], self.device)
