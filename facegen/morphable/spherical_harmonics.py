@@ -78,3 +78,16 @@ _DIRECTIONS = (
     (1, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0), (0, -1, 0),
     (1, 1, 0), (0, 1, 1), (1, 0, 1), (-1, 2, -2),
 )  # fmt: skip
+
+
+def slopes(
+    normals: Float[Tensor, "batch point 3"], light: Float[Tensor, "batch 9 channel"]
+) -> Float[Tensor, "batch point channel 3"]:
+    """Derivatives of `shade` with respect to the normals."""
+    scaled = light * light.new_tensor(FACTORS)[:, None]
+    x, y, z = normals.unbind(-1)
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    by_x = torch.stack([zero, zero, zero, one, y, zero, zero, z, 2 * x], dim=-1)
+    by_y = torch.stack([zero, one, zero, zero, x, z, zero, zero, -2 * y], dim=-1)
+    by_z = torch.stack([zero, zero, one, zero, zero, y, 6 * z, x, zero], dim=-1)
+    return torch.stack([derivative @ scaled for derivative in (by_x, by_y, by_z)], dim=-1)
