@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from facegen.data import table
 from facegen.data.density import PoseDensity
-from facegen.data.layouts.deep3d_files import SIZES
 from facegen.data.recipe import Recipe
 from facegen.data.views import epoch
+from facegen.morphable.formats.reconstructions import SIZES
 
 GRID_DEGREES = np.linspace(0, 180, 181)  # both axes of density maps, as LPFF draws them
 _STARTS = dict(zip(SIZES, np.cumsum([0, *SIZES.values()]).tolist(), strict=False))

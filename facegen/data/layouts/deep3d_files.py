@@ -4,47 +4,35 @@ The cleaned datasets publish a table of two folders for each dataset, `coeff` (o
 256-pixel PNG a face), for all images but the excluded ones. How their files are named could not be verified: the links
 were never filled in, and the two samples (docs/data_sample/000002.mat, .png) have six digits. So folders coeff*, mat
 and mats, and render*, are searched, at any depth, and a file belongs to the face of the same number however many zeros
-it starts with. What a .mat holds is Deep3DFaceRecon_pytorch's own format: float32 rows `id`, `exp`, `tex`, `angle`,
-`gamma`, `trans` and `lm68`, the landmarks in the 224-pixel crop that the network saw, y already counted from its top.
+it starts with. What a .mat holds: `facegen.morphable.formats.reconstructions`.
 """
 
-import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facegen.checkpoint.files import check_file
 from facegen.data import lists
-from facegen.data.layouts.beside import points, vectors
+from facegen.data.layouts.beside import vectors
 from facegen.data.layouts.layout import Annotations, Place, Terms
 from facegen.data.layouts.per_face import path_column
 from facegen.data.poses import pose_columns
 from facegen.data.problems import Problem
 from facegen.geometry.cameras import from_coefficients
+from facegen.morphable.formats.reconstructions import MOST_BYTES, Reconstruction, parse_reconstruction
 
 FOLDERS = ("coeff*", "mat", "mats", "render*")  # for the check for unexpected files
-SIZES = {"id": 80, "exp": 64, "tex": 80, "angle": 3, "gamma": 27, "trans": 3}  # in the order of the 257
 ANGLE, TRANS = slice(224, 227), slice(254, 257)
 _COEFFICIENTS, _RENDERS = re.compile(r"coeff\w*|mats?", re.IGNORECASE), re.compile(r"render\w*", re.IGNORECASE)
-_MOST_BYTES = 1 << 20  # a published file has two thousand
 _THREADS = 8  # small files wait for the disk
 _PORTION = 64  # files a thread reads at a time
-
-
-class Reconstruction(NamedTuple):
-    """One .mat file: 257 coefficients as stored, in double precision, and (68, 2) landmarks in the 224 crop, y down."""
-
-    coefficients: NDArray[np.float64]
-    landmarks: NDArray[np.float32]
 
 
 def folders(home: Path) -> list[Path]:
@@ -89,36 +77,15 @@ def read_reconstructions(files: dict[int, Path]) -> tuple[dict[int, Reconstructi
 
 
 def parse(data: bytes | OSError | ValueError) -> Reconstruction | str:
-    """What a .mat file holds, or what is wrong with it, or with reading it, in words. Nothing in it is executed."""
-    from scipy.io import loadmat  # takes a quarter of a second, and only datasets with .mat files need it
-
+    """What a .mat file holds, or what is wrong with it, or with reading it, in words."""
     if isinstance(data, OSError):
         return f"cannot be read: {data.strerror}"
     if isinstance(data, ValueError):
         return str(data)
-    if len(data) > _MOST_BYTES:
-        return f"{len(data)} bytes, expected some thousands"
     try:
-        content = loadmat(io.BytesIO(data), variable_names=(*SIZES, "lm68"))
-    except Exception as error:  # scipy's reader raises whatever its parsers raise
-        return f"not a readable MATLAB file of {len(data)} bytes ({str(error) or type(error).__name__})"
-    return _checked(content)
-
-
-def _checked(content: dict[str, Any]) -> Reconstruction | str:
-    parts = []
-    for name, size in SIZES.items():
-        values = content.get(name)
-        if values is None:
-            return f"no variable {name!r}"
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.size != size:
-            return f"{name!r} must be {size} numbers, got {values.size} of type {values.dtype}"
-        parts.append(values.astype(np.float64).ravel())
-    coefficients = np.concatenate(parts)
-    if not np.isfinite(coefficients).all():
-        return f"{next(n for n, v in zip(SIZES, parts, strict=True) if not np.isfinite(v).all())!r} is not finite"
-    landmarks = points(np.squeeze(content.get("lm68", np.empty(0))))
-    return "'lm68' must be 68 finite pairs (x, y)" if landmarks is None else Reconstruction(coefficients, landmarks)
+        return parse_reconstruction(data)
+    except ValueError as error:
+        return str(error)
 
 
 def _contents(paths: Sequence[Path]) -> Iterator[bytes | OSError | ValueError]:
@@ -134,7 +101,7 @@ def _read(paths: Sequence[Path]) -> list[bytes | OSError | ValueError]:
         try:
             check_file(path)
             with path.open("rb") as file:
-                return file.read(_MOST_BYTES + 1)
+                return file.read(MOST_BYTES + 1)
         except (OSError, ValueError) as error:
             return error
 

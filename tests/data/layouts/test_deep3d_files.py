@@ -12,9 +12,10 @@ from scipy.io import savemat
 from scipy.sparse import coo_array
 
 from facegen.data.layouts.celebahq import TERMS
-from facegen.data.layouts.deep3d_files import ANGLE, SIZES, TRANS, Reconstruction, annotate, parse
+from facegen.data.layouts.deep3d_files import ANGLE, TRANS, annotate, parse
 from facegen.data.layouts.layout import Annotations, Place
 from facegen.geometry.cameras import from_coefficients, theta_phi
+from facegen.morphable.formats.reconstructions import SIZES, Reconstruction
 from tests.data.samples.deep3d import random_values, write_mat
 from tests.geometry.reference import reference_file
 
