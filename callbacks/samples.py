@@ -28,7 +28,7 @@ class SampleGrids(pl.Callback):
         batch = dataset[np.resize(order, self.columns * self.rows)]
         self._labels = batch.cameras
         if trainer.is_global_zero:
-            self._publish(trainer, "reals", save_png(tile(batch.images, self.columns), self.folder / "reals.png"), 0)
+            publish(trainer, "reals", save_png(tile(batch.images, self.columns), self.folder / "reals.png"), 0)
             if pl_module.images_seen == 0:
                 self._draw(trainer, pl_module)
 
@@ -54,16 +54,17 @@ class SampleGrids(pl.Callback):
         for name, pictures in zip(("samples", "depths"), zip(*parts, strict=True), strict=False):
             suffix = "" if name == "samples" else f"_{name}"
             path = save_png(tile(to_uint8(torch.cat(pictures)).cpu(), self.columns), Path(f"{stem}{suffix}.png"))
-            self._publish(trainer, name, path, module.images_seen)
+            publish(trainer, name, path, module.images_seen)
 
-    @staticmethod
-    def _publish(trainer: pl.Trainer, name: str, path: Path, step: int) -> None:
-        for logger in trainer.loggers:
-            experiment: Any = getattr(logger, "experiment", None)
-            if hasattr(logger, "log_image"):
-                logger.log_image(key=name, images=[str(path)], step=step)  # type: ignore[attr-defined]
-            elif hasattr(experiment, "add_image"):
-                experiment.add_image(name, np.asarray(Image.open(path)), step, dataformats="HWC")
+
+def publish(trainer: pl.Trainer, name: str, path: Path, step: int) -> None:
+    """Show a picture in every logger that takes pictures."""
+    for logger in trainer.loggers:
+        experiment: Any = getattr(logger, "experiment", None)
+        if hasattr(logger, "log_image"):
+            logger.log_image(key=name, images=[str(path)], step=step)  # type: ignore[attr-defined]
+        elif hasattr(experiment, "add_image"):
+            experiment.add_image(name, np.asarray(Image.open(path)), step, dataformats="HWC")
 
 
 def _look(generator: Any, z: torch.Tensor, c: torch.Tensor, random: torch.Generator) -> list[torch.Tensor]:

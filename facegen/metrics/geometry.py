@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from facegen.geometry.angles import view_angles
+from facegen.geometry.cameras import split_label
 from facegen.metrics.means import SampleMean
 
 
@@ -88,3 +89,32 @@ class PoseError(SampleMean):
         difference = view_angles(labels[usable].double()) - view_angles(estimated[usable].double())
         turns = (difference + math.pi).remainder(2 * math.pi) - math.pi
         self.add(turns.square().mean(dim=1))
+
+
+def rotation_degrees(
+    labels: Float[Tensor, "batch 25"], estimated: Float[Tensor, "batch 25"]
+) -> Float[Tensor, " batch"]:
+    """The angle in degrees, 0 to 180, by which true and estimated cameras are turned to each other, in float64.
+
+    Positions are not looked at. NaN for labels that are not finite.
+    """
+    first, second = (split_label(each.double())[0][:, :3, :3] for each in (labels, estimated))
+    chord = (first - second).square().sum(dim=(1, 2)).sqrt() / math.sqrt(8)  # sin(angle / 2)
+    return torch.rad2deg(2 * torch.asin(chord.clamp(max=1)))
+
+
+def rotation_offset_degrees(labels: Float[Tensor, "batch 25"], estimated: Float[Tensor, "batch 25"]) -> float:
+    """The turn in degrees that all estimated cameras share: that of the mean rotation between both worlds.
+
+    The part of the pose error that is one constant between the frames of a generator and of an estimator. NaN without
+    labels that are finite.
+    """
+    usable = (labels.isfinite() & estimated.isfinite()).all(dim=1)
+    if not bool(usable.any()):
+        return math.nan
+    first, second = (split_label(each[usable].double())[0][:, :3, :3] for each in (labels, estimated))
+    left, _, right = torch.linalg.svd((second @ first.mT).mean(dim=0))
+    signs = torch.ones(3, dtype=left.dtype, device=left.device)
+    signs[2] = torch.linalg.det(left @ right)  # the nearest rotation, never a reflection
+    cosine = ((left * signs @ right).diagonal().sum() - 1) / 2
+    return math.degrees(math.acos(float(cosine.clamp(-1, 1))))

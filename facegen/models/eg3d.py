@@ -11,7 +11,9 @@ from facegen.data.batch import FaceBatch
 from facegen.geometry.cameras import LABEL_SIZE
 from facegen.losses import density_monotonicity, density_smoothness
 from facegen.models.adversarial import AdversarialTraining, Augment, Auto, Precision, augment_pipe
+from facegen.models.consistency import Consistency, load_consistency
 from facegen.models.draws import Draws
+from facegen.models.schedule import Phase
 from facegen.networks.ada import AdaController
 from facegen.networks.eg3d import (
     DualDiscriminator,
@@ -57,6 +59,7 @@ class EG3D(AdversarialTraining):
     var3).
     neural_rendering_resolution_*: side of the renderings; it moves to `final` over `fade_kimg` where that is given.
     blur_*: blur of what the discriminator sees, which ends after blur_fade_kimg.
+    consistency: arguments of `models.consistency.load_consistency`, a loss on what a frozen network sees in samples.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class EG3D(AdversarialTraining):
         precision: Precision = "32-true",
         seed: int = 0,
         max_nonfinite: int = 20,
+        consistency: dict[str, Any] | None = None,
     ) -> None:
         _check(c_dim, discriminator_type, reg_type, gpc_reg_prob)
         settings = {**FFHQ_RENDERING, "image_resolution": resolution, **(rendering or {})}
@@ -131,6 +135,7 @@ class EG3D(AdversarialTraining):
         self.rendering_side = Fade(first, last, neural_rendering_resolution_fade_kimg)
         self.blur = Fade(blur_init_sigma, 0.0, blur_fade_kimg)
         self.filter_mode = filter_mode
+        self.consistency: Consistency | None = load_consistency(**consistency) if consistency else None
         self.resample_filter: Tensor
         self.register_buffer("resample_filter", setup_filter([1, 3, 3, 1]), persistent=False)
         if density_reg == 0 and density_interval is not None:
@@ -140,6 +145,8 @@ class EG3D(AdversarialTraining):
         """Everything that decides the next step, apart from the data. The size of renderings follows the clock."""
         found = super().configuration()
         del found["generator"]["neural_rendering_resolution"]
+        if self.consistency is not None and self.consistency.active:
+            found["consistency"] = self.consistency.settings()
         return found | {
             "density": [self.density_reg, self.density_reg_p_dist, self.reg_type],
             "swap": None if self.swap is None else list(self.swap),
@@ -225,6 +232,27 @@ class EG3D(AdversarialTraining):
         return self.discriminator(ImagePair(inputs[0], inputs[-1]), labels, randn=draws.randn)
 
     # Regularisation ----------------------------------------------------------------------------------------------
+
+    def generator_phase(self, phase: Phase, batch: int, labels: Tensor, draws: Draws) -> None:
+        """Fool the discriminator, regularise, and agree with what a frozen network sees, where that is asked for."""
+        super().generator_phase(phase, batch, labels, draws)
+        weight = self.consistency.weight(self.images_seen, self.batch_size) if self.consistency is not None else 0.0
+        if phase.main and weight > 0:
+            self.consistency_loss(batch, labels, draws).mul(weight * phase.interval).backward()
+
+    def consistency_loss(self, batch: int, labels: Tensor, draws: Draws) -> Tensor:
+        """Of new faces, made for the average camera and seen from each of the pairs of cameras (N, 2, 25)."""
+        assert self.consistency is not None
+        z = draws.randn([batch, self.generator.z_dim])
+        told = self.conditioning(self.generator.average_camera().to(labels).expand(batch, 2, -1), False)
+        ws = self.generator.mapping(z, told)
+        planes = self.generator.planes(ws, self.noise_mode, draws.randn)
+        settings: Any = {"noise_mode": self.noise_mode, "rand": draws.rand, "randn": draws.randn, "planes": planes}
+        first, second = (self.generator.synthesis(ws, seen, **settings).image for seen in labels.unbind(dim=1))
+        terms = self.consistency.terms(first, second, *labels.unbind(dim=1))
+        self.report("loss/consistency/pose", terms.pose)
+        self.report("loss/consistency/identity", terms.identity)
+        return self.consistency.total(terms)
 
     def regulariser(self, z: Tensor, labels: Tensor, draws: Draws) -> Tensor:
         """Density regularisation at random points of [-1, 1]^3, whatever the volume's side, as published."""
