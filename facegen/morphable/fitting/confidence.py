@@ -28,7 +28,9 @@ def pose_interval(fit: LandmarkFit, num_values: int) -> Float[Tensor, "batch 3"]
     per value. `num_values`: coordinates of landmarks that count.
     """
     lost = fit.information.isnan().any(dim=(1, 2))
-    information = torch.where(lost[:, None, None], torch.eye(fit.information.shape[1]).to(fit.information), fit.information)
+    information = torch.where(
+        lost[:, None, None], torch.eye(fit.information.shape[1]).to(fit.information), fit.information
+    )
     covariance = torch.linalg.inv(information)[:, :3, :3] * (fit.cost / num_values).clamp(min=1)[:, None, None]
     slopes = torch.stack([_slope(fit.pose, axis) for axis in range(3)], dim=-1)  # (N, angle, axis)
     variance = (slopes @ covariance @ slopes.mT).diagonal(dim1=1, dim2=2)

@@ -16,13 +16,14 @@ from facegen.morphable.fitting.linear import Pose, vertices_of
 from facegen.morphable.fitting.photometric import Photographs, coefficients
 from facegen.morphable.fitting.score import Evidence, failure_score
 from facegen.morphable.fitting.tables import Tables
-from facegen.morphable.fitting.weights import DETECTED, PUBLISHED, Weights
+from facegen.morphable.fitting.weights import DETECTED, Weights
 from facegen.morphable.model import MorphableModel
 from facegen.morphable.render import render
 
 Images = Float[Tensor, "batch 3 side side"] | UInt8[Tensor, "batch 3 side side"]
 _UNIT = 224  # the side of the picture that noise is counted in
 _ENOUGH = 1e-3
+_WEIGHTS = Weights()
 _LEAST_SIDE = 16
 
 
@@ -62,9 +63,9 @@ class Fitter:
         landmark_weights: Float[Tensor, "landmark 2"] = DETECTED,
         photometric: bool = True,
         sizes: tuple[int, ...] = (56, 112),
-        iterations: int = 10,
+        iterations: int = 5,
         most_points: int = 1500,
-        weights: Weights = PUBLISHED,
+        weights: Weights = _WEIGHTS,
     ) -> None:
         if not noise > 0:
             raise ValueError(f"Fitter: got noise={noise}, expected pixels above 0")
@@ -104,19 +105,28 @@ class Fitter:
             iterations = iterations + more.to(iterations)
         return self._result(state, found, loss, converged, iterations, side)
 
-    def _check(self, images: Tensor | None, landmarks: Tensor | None, masks: Tensor | None, start: Tensor | None) -> None:
+    def _check(
+        self, images: Tensor | None, landmarks: Tensor | None, masks: Tensor | None, start: Tensor | None
+    ) -> None:
         count = len(self.model.landmarks)
         if landmarks is None and start is None:
-            raise ValueError("Fitter.fit: got neither landmarks nor a start; give landmarks, or a regressor's coefficients")
+            raise ValueError(
+                "Fitter.fit: got neither landmarks nor a start; give landmarks, or a regressor's coefficients"
+            )
         if landmarks is not None and (landmarks.ndim != 3 or tuple(landmarks.shape[1:]) != (count, 2)):
             raise ValueError(f"Fitter.fit: got landmarks of shape {tuple(landmarks.shape)}, expected (N, {count}, 2)")
         if images is not None and (
-            images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3] or images.shape[3] < _LEAST_SIDE
+            images.ndim != 4
+            or images.shape[1] != 3
+            or images.shape[2] != images.shape[3]
+            or images.shape[3] < _LEAST_SIDE
         ):
             got = tuple(images.shape)
             raise ValueError(f"Fitter.fit: got images of shape {got}, expected (N, 3, S, S), S at least {_LEAST_SIDE}")
         if masks is not None and (images is None or masks.shape != (len(images), 1, *images.shape[2:])):
-            raise ValueError(f"Fitter.fit: got masks of shape {tuple(masks.shape)}, expected (N, 1, S, S) as the images")
+            raise ValueError(
+                f"Fitter.fit: got masks of shape {tuple(masks.shape)}, expected (N, 1, S, S) as the images"
+            )
         if start is not None:
             self.model.layout.split(start)
         given = {"images": images, "landmarks": landmarks, "start": start}
@@ -166,7 +176,10 @@ class Fitter:
         for size in [min(size, side) for size in self.sizes]:
             given = None if landmarks is None else self._given(landmarks[known], side, size)
             small = [F.interpolate(x[known], (size, size), mode="area") for x in (images, masks)]
-            photographs = Photographs(self.model, self.tables, *small, given, self.weights, self.most_points)
+            shape, layout = here[2], self.model.layout
+            normals = self.model.normals_of(self.model.shape_of(*shape.split([layout.identity, layout.expression], 1)))
+            given_at = (*small, given, self.weights, self.most_points, shape, normals)
+            photographs = Photographs(self.model, self.tables, *given_at)
             found = descend(here, photographs.equations, moved, self.iterations, _ENOUGH)
             here, iterations = found.state, iterations + found.iterations
             loss[known], converged[known] = found.equations.cost, found.converged
@@ -174,7 +187,13 @@ class Fitter:
         return whole, loss, converged, torch.zeros_like(converged, dtype=torch.long).index_copy(0, known, iterations)
 
     def _result(
-        self, state: State, found: LandmarkFit | None, loss: Tensor | None, converged: Tensor, iterations: Tensor, side: int
+        self,
+        state: State,
+        found: LandmarkFit | None,
+        loss: Tensor | None,
+        converged: Tensor,
+        iterations: Tensor,
+        side: int,
     ) -> Fit:
         model = self.model.with_perspective(self.model.perspective.at(side))
         fitted = coefficients(model, state)

@@ -21,7 +21,7 @@ from facegen.morphable.fitting.landmarks import POSE, Landmarks
 from facegen.morphable.fitting.linear import Pose, cross_matrix, image_slopes, motion
 from facegen.morphable.fitting.tables import Tables
 from facegen.morphable.fitting.weights import Weights
-from facegen.morphable.model import Face, MorphableModel
+from facegen.morphable.model import MorphableModel
 from facegen.rendering.rasterizer import rasterize
 
 _EPS = 1e-6  # under the root of the colour distance, as published
@@ -38,19 +38,25 @@ class Points(NamedTuple):
     barycentric: Float[Tensor, "batch point 3"]
 
     def blend(self, values: Float[Tensor, "batch vertex channel"]) -> Float[Tensor, "batch point channel"]:
-        """Values of the faces' vertices at their points."""
-        batch = torch.arange(len(values), device=values.device)[:, None, None]
-        return torch.einsum("npk,npkc->npc", self.barycentric, values[batch, self.corners])
+        """Values of the faces' own vertices at their points."""
+        first = torch.arange(len(values), device=values.device)[:, None, None] * values.shape[1]
+        return self._mixed(values.flatten(0, 1), self.corners + first)
 
     def blend_table(self, table: Float[Tensor, "vertex entry"]) -> Float[Tensor, "batch point entry"]:
         """Rows of a table shared by all faces at their points."""
-        return sum(self.barycentric[..., k, None] * table[self.corners[..., k]] for k in range(3))  # type: ignore[return-value]
+        return self._mixed(table, self.corners)
+
+    def _mixed(self, rows: Tensor, corners: Tensor) -> Tensor:
+        weights = self.barycentric.flatten(0, 1)
+        mixed = F.embedding_bag(corners.flatten(0, 1), rows, mode="sum", per_sample_weights=weights)
+        return mixed.unflatten(0, corners.shape[:2])
 
 
 class Photographs(NamedTuple):
     """What N faces are fitted to, at one working size.
 
     images: display RGB in [0, 1]. masks: how sure a pixel is skin. landmarks: in pixels of this size, or None.
+    shape, normals: of the faces when this size begins; later normals are linear in what the shape has changed since.
     """
 
     model: MorphableModel
@@ -60,6 +66,8 @@ class Photographs(NamedTuple):
     landmarks: Landmarks | None
     weights: Weights
     most_points: int
+    shape: Float[Tensor, "batch mode"]
+    normals: Float[Tensor, "batch vertex 3"]
 
     @property
     def perspective(self) -> Perspective:
@@ -69,11 +77,9 @@ class Photographs(NamedTuple):
     def equations(self, rows: Tensor, state: State) -> Equations:
         """Of the published energy, without the perceptual term, of some faces: see `Weights`."""
         rotation, translation, shape, albedo, light = state
-        pose = Pose(rotation, translation)
-        face = self.model(coefficients(self.model, state))
-        total = self._pixels(rows, pose, face, albedo, light)
-        start = POSE + shape.shape[1]
-        add_squares(total, slice(POSE, start), shape, self.tables.shape_weights(self.weights).to(shape))
+        pose, start = Pose(rotation, translation), POSE + shape.shape[1]
+        total = self._pixels(rows, pose, shape, albedo, light)
+        add_squares(total, slice(POSE, start), shape, self.tables.shape_weights(self.weights))
         add_squares(total, slice(start, start + albedo.shape[1]), albedo, self.weights.albedo)
         add_quadratic(total, slice(start, start + albedo.shape[1]), albedo, *self.tables.evenness(self.weights))
         add_quadratic(total, slice(-_LIGHT, None), light, *white_light(light, self.weights.gamma))
@@ -81,29 +87,33 @@ class Photographs(NamedTuple):
             return total
         given = self.landmarks.take(rows)
         double = given.data_equations(Pose(*(part.double() for part in pose)), shape.double())
-        factor = self.weights.landmark / len(given.weights[0]) * given.noise**2 * self._unit**2
+        factor = self.weights.of_landmarks(len(given.points.mean), given.noise * 224 / self.images.shape[-1])
         total.gradient[:, :start] += factor * double.gradient.to(shape)
         total.matrix[:, :start, :start] += factor * double.matrix.to(shape)
         return total._replace(cost=total.cost + factor * double.cost.to(shape))
 
-    @property
-    def _unit(self) -> float:
-        """Pixels of the published size in one of these."""
-        return 224 / self.images.shape[-1]
-
-    def _pixels(self, rows: Tensor, pose: Pose, face: Face, albedo: Tensor, light: Tensor) -> Equations:
-        points = self._points(rows, face)
-        normals = F.normalize(points.blend(face.normals), dim=-1)
-        tint, shading = points.blend(face.albedo), points.blend(face.shading)
-        residuals = points.blend(face.colors) - points.colors
-        slopes = torch.cat(
+    def _pixels(self, rows: Tensor, pose: Pose, shape: Tensor, albedo: Tensor, light: Tensor) -> Equations:
+        parts = shape.split([self.model.layout.identity, self.model.layout.expression], dim=1)
+        turned = self.model.shape_of(*parts) @ pose.rotation
+        points = self._points(rows, self.perspective.view(turned + pose.translation[:, None]))
+        of_normals = points.blend_table(self.tables.normals).unflatten(-1, (3, -1))
+        changed = torch.einsum("npcm,nm->npc", of_normals, shape - self.shape[rows])
+        normals = F.normalize((points.blend(self.normals[rows]) + changed) @ pose.rotation, dim=-1)
+        of_albedo = points.blend_table(self.tables.albedo).unflatten(-1, (3, -1))
+        tint = points.blend_table(self.model.mean_albedo) + torch.einsum("npcm,nm->npc", of_albedo, albedo)
+        harmonics = self.model.light_of(light)
+        shading = spherical_harmonics.shade(normals, harmonics)
+        residuals = tint * shading - points.colors
+        bending = tint[..., None] * spherical_harmonics.slopes(normals, harmonics)
+        by_motion = self._by_motion(points, pose, points.blend(turned)) + torch.cat(
             [
-                self._by_motion(points, pose, face, tint, normals, light),
-                shading[..., None] * points.blend_table(self.tables.albedo).unflatten(-1, (3, -1)),
-                _by_light(tint, normals),
+                bending @ -cross_matrix(normals),
+                torch.zeros_like(bending),
+                (bending @ pose.rotation.mT[:, None]) @ of_normals,
             ],
             dim=-1,
         )
+        slopes = torch.cat([by_motion, shading[..., None] * of_albedo, _by_light(tint, normals)], dim=-1)
         length = (residuals.square().sum(dim=-1) + _EPS).sqrt()
         share = self.weights.color * points.weights / points.weights.sum(dim=1, keepdim=True).clamp(min=1)
         scaled = slopes * (share / length / 2)[..., None, None]
@@ -111,29 +121,22 @@ class Photographs(NamedTuple):
         return Equations((share * length).sum(dim=1), gradient, scaled.flatten(1, 2).mT @ slopes.flatten(1, 2))
 
     def _by_motion(
-        self, points: Points, pose: Pose, face: Face, tint: Tensor, normals: Tensor, light: Tensor
+        self, points: Points, pose: Pose, turned: Float[Tensor, "batch point 3"]
     ) -> Float[Tensor, "batch point 3 parameter"]:
-        """Derivatives by turn, move and shape: of the picture at the moved point, and of the light on its normal."""
-        camera = points.blend(face.camera)
-        turned = points.blend(face.shape) @ pose.rotation
+        """Derivatives by turn, move and shape of the picture where a point meets it, the other way round."""
+        camera = self.perspective.view(turned + pose.translation[:, None])
         towards = -points.slopes @ image_slopes(camera, self.perspective)
-        modes = points.blend_table(self.tables.shape).unflatten(-1, (3, -1))
-        moving = motion(towards, turned, modes, pose.rotation)
-        bending = tint[..., None] * spherical_harmonics.slopes(normals, self.model.light_of(light))
-        by_turn = bending @ -cross_matrix(normals)
-        of_normals = points.blend_table(self.tables.normals).unflatten(-1, (3, -1))
-        by_shape = (bending @ pose.rotation.mT[:, None]) @ of_normals
-        return moving + torch.cat([by_turn, torch.zeros_like(by_turn), by_shape], dim=-1)
+        return motion(towards, turned, points.blend_table(self.tables.shape).unflatten(-1, (3, -1)), pose.rotation)
 
-    def _points(self, rows: Tensor, face: Face) -> Points:
+    def _points(self, rows: Tensor, camera: Float[Tensor, "batch vertex 3"]) -> Points:
         """Pixels of skin that the faces cover, a fixed sample where there are more than `most_points`."""
         side = self.images.shape[-1]
-        seen = rasterize(self.perspective.clip(face.camera.detach()), self.model.triangles, side, cull=True)
-        triangle, barycentric = seen.triangle_id.flatten(1), seen.barycentric.flatten(1, 2).to(face.colors)
+        seen = rasterize(self.perspective.clip(camera), self.model.triangles, side, cull=True)
+        triangle, barycentric = seen.triangle_id.flatten(1), seen.barycentric.flatten(1, 2).to(camera)
         corners = self.model.triangles[triangle.clamp(min=0).long()]
-        skin = torch.einsum("npk,npk->np", barycentric, self.model.skin[corners])
+        skin = (barycentric * self.model.skin[corners]).sum(dim=-1)
         weights = torch.where(triangle >= 0, skin * self.masks[rows].flatten(1), 0)
-        count = min(self.most_points, weights.shape[1])
+        count = min(self.most_points, int((weights > 0).sum(dim=1).max()))
         order = torch.rand(weights.shape[1], generator=torch.Generator().manual_seed(0)).to(weights)
         chosen = ((weights > 0) + order).topk(count, dim=1).indices
         images = self.images[rows]

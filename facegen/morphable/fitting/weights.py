@@ -15,15 +15,24 @@ EXACT: Float[Tensor, "68 2"] = torch.ones(68, 2)  # of points that stay where th
 
 
 class Weights(NamedTuple):
-    """Of the terms of the photometric energy, as Deep3DFaceRecon trains with them (Deng et al. 2019)."""
+    """Of the terms of the photometric energy.
+
+    `PUBLISHED` are Deep3DFaceRecon's (Deng et al. 2019), for the Basel Face Model. They hardly hold the albedo, which
+    then takes over from the light where its modes are strong; the default holds all modes as normal variables and finds
+    truer faces. landmark: None weighs landmarks by their noise, as the first stage does.
+    """
 
     color: float = 1.92
-    landmark: float = 1.6e-3
-    identity: float = 3e-4
-    expression: float = 2.4e-4
-    albedo: float = 5.1e-6
+    landmark: float | None = None
+    identity: float = 1e-4
+    expression: float = 1e-4
+    albedo: float = 3e-4
     gamma: float = 10.0
-    reflectance: float = 5.0
+    reflectance: float = 0.0
+
+    def of_landmarks(self, count: int, noise: float) -> float:
+        """Factor of squared residuals in units of their noise (pixels of the published 224)."""
+        return self.identity if self.landmark is None else self.landmark / count * noise**2
 
 
-PUBLISHED = Weights()
+PUBLISHED = Weights(1.92, 1.6e-3, 3e-4, 0.8 * 3e-4, 1.7e-2 * 3e-4, 10.0, 5.0)
