@@ -107,7 +107,7 @@ class Ticks(pl.Callback):
     def _row(self, module: Any, means: dict[str, float]) -> dict[str, Any]:
         kimg = (module.images_seen - self._tick_images) / 1000
         seconds = self.seconds - self._tick_start
-        on_gpu = module.device.type == "cuda"
+        on_gpu, augment = module.device.type == "cuda", getattr(module, "augment", None)
         return {
             "tick": module.images_seen // self.every,
             "kimg": module.images_seen / 1000,
@@ -117,7 +117,7 @@ class Ticks(pl.Callback):
             "sec/kimg": round(seconds / kimg, 3) if kimg else 0.0,
             "cpu_mem_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             "gpu_mem_gb": round(torch.cuda.max_memory_allocated() / 2**30, 2) if on_gpu else 0.0,
-            "augment": float(module.augment.p) if module.augment is not None else 0.0,
+            "augment": float(augment.p) if augment is not None else 0.0,
             "nonfinite": module.nonfinite_steps,
             **means,
         }
@@ -128,8 +128,7 @@ class Ticks(pl.Callback):
         figures = [
             f"tick {row['tick']:<4d} kimg {row['kimg']:<8.1f} time {duration(row['time']):<8s}",
             f"sec/kimg {row['sec/kimg']:<7.2f} {memory} augment {row['augment']:.3f}",
-            f"G {row.get('loss/G/loss', float('nan')):.3f} D {row.get('loss/D/loss', float('nan')):.3f}",
-            f"signs {row.get('loss/signs/real', float('nan')):+.2f} {row.get('loss/signs/fake', float('nan')):+.2f}",
+            _losses(row),
             f"left {duration(left)}",
         ]
         line = "  ".join(figures)
@@ -142,3 +141,14 @@ class Ticks(pl.Callback):
             logger.log_metrics(
                 {key: value for key, value in row.items() if key != "images_seen"}, step=row["images_seen"]
             )
+
+
+def _losses(row: dict[str, Any]) -> str:
+    """The losses of a tick in few words: of the one network, or of a generator and its discriminator."""
+    if "loss/total" in row:
+        return f"loss {row['loss/total']:.4f}"
+
+    def of(name: str) -> float:
+        return row.get(f"loss/{name}", float("nan"))
+
+    return f"G {of('G/loss'):.3f} D {of('D/loss'):.3f}  signs {of('signs/real'):+.2f} {of('signs/fake'):+.2f}"

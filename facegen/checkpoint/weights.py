@@ -129,9 +129,11 @@ def _load_training(path: Path) -> nn.Module:
     checkpoint = read_checkpoint(path)
     if "facegen" not in checkpoint:
         raise ValueError(f"checkpoint: {path} was not written by facegen (no 'facegen' entry)")
-    prefix = "generator_ema."
+    stored = checkpoint["facegen"]
+    config = stored["network"] if "network" in stored else stored["generator"]
+    prefix = f"{stored.get('averaged', 'generator_ema')}."
     weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
-    return _fill(build_network(checkpoint["facegen"]["generator"]), weights, path)
+    return _fill(build_network(config), weights, path)
 
 
 def _fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> nn.Module:
@@ -143,7 +145,7 @@ def _fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> nn.M
 
 
 def load(path: str | Path) -> nn.Module:
-    """Load a generator (its averaged weights, in eval mode, on the CPU).
+    """Load a generator or a reconstruction network (its averaged weights, in eval mode, on the CPU).
 
     `path`: a folder or file written by `facegen export`, a run folder (its newest checkpoint), or one `.ckpt` file.
     Raises ValueError when there is nothing readable.

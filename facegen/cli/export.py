@@ -1,11 +1,12 @@
-"""`facegen export`: the generator of a run as safetensors and JSON."""
+"""`facegen export`: the network of a run as safetensors and JSON."""
 
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from facegen.checkpoint import save_network
-from facegen.cli.sampling import load_generator
+from facegen.cli.sampling import load_any
+from facegen.networks.reconstruction import ReconstructionNetwork
 
 CONFIG = "export"
 HELP = """\
@@ -16,18 +17,24 @@ Examples:
   facegen generate checkpoint=my_generator seeds=0-7
   python -c "import facegen; G = facegen.load('my_generator')"     the averaged weights, ready to use
 
-Optimisers and the discriminator stay in the run: to train on, keep the run folder."""
+A run of model=reconstruction gives its reconstruction network instead. Optimisers and the discriminator stay in the
+run: to train on, keep the run folder."""
 
 
 def run(cfg: DictConfig) -> None:
-    """Export the EMA generator."""
-    generator = load_generator(str(cfg.checkpoint), "cpu")
-    out = save_network(generator, Path(str(cfg.out)).expanduser(), {"source": Path(str(cfg.checkpoint)).name})
-    print(describe(generator, out))
+    """Export the averaged network."""
+    path = Path(str(cfg.checkpoint)).expanduser()
+    network = load_any(path)
+    out = save_network(network, Path(str(cfg.out)).expanduser(), {"source": path.name})
+    print(describe(network, out))
 
 
-def describe(generator: object, out: Path) -> str:
+def describe(network: object, out: Path) -> str:
     """One line on what was written."""
     size = sum(file.stat().st_size for file in out.iterdir() if file.is_file())
-    resolution, c_dim = getattr(generator, "img_resolution", "?"), getattr(generator, "c_dim", "?")
-    return f"{out}: {type(generator).__name__}, {resolution} pixels, {c_dim} label numbers, {size / 1e6:.1f} MB"
+    if isinstance(network, ReconstructionNetwork):
+        kind, count = network.init_kwargs["kind"], network.num_coefficients
+        what = f"{kind}, {network.size} pixels, {count} coefficients"
+    else:
+        what = f"{getattr(network, 'img_resolution', '?')} pixels, {getattr(network, 'c_dim', '?')} label numbers"
+    return f"{out}: {type(network).__name__}, {what}, {size / 1e6:.1f} MB"

@@ -17,20 +17,28 @@ from facegen.data.pictures import to_uint8
 from facegen.geometry import cameras as geometry
 from facegen.networks.eg3d import is_3d
 from facegen.networks.latents import latents as latents  # what callers look for here
+from facegen.networks.reconstruction import ReconstructionNetwork
 
 MOST_SEEDS = 1_000_000
 
 
 def load_generator(checkpoint: str, device: str) -> Any:
     """The generator (EMA weights, eval mode) of a run, an export, a `.ckpt` or an NVIDIA pickle, on `device`."""
-    path = Path(checkpoint).expanduser()
-    if not path.exists():
-        raise ValueError(f"checkpoint: {path} does not exist; expected a run folder, an export, a .ckpt or a .pkl file")
-    return load_any(path).to(pick_device(device)).eval().requires_grad_(False)
+    network = load_any(Path(checkpoint))
+    if isinstance(network, ReconstructionNetwork):
+        raise ValueError(f"checkpoint: {checkpoint} holds a reconstruction network, expected a generator")
+    return network.to(pick_device(device)).eval().requires_grad_(False)
 
 
 def load_any(path: Path) -> nn.Module:
-    """`facegen.load`, and NVIDIA's pickles read as data."""
+    """`facegen.load`, NVIDIA's pickles and Deep3DFaceRecon's `.pth`, both read as data."""
+    path = path.expanduser()
+    if not path.exists():
+        raise ValueError(f"checkpoint: {path} does not exist; expected a run folder, an export, a .ckpt or a .pkl file")
+    if path.suffix == ".pth":
+        from facegen.importers.deep3d import load_reconstruction  # only where one is given
+
+        return load_reconstruction(path)
     if path.suffix in (".pkl", ".pickle"):
         from facegen.importers.nvidia import load_pickle  # only where a pickle is given
 

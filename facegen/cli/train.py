@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from facegen.cli import schema
 from facegen.cli.terms import announce
 
 CONFIG = "train"
+FITTING_KIMG = 4.0  # between fits of samples, where nothing else is said
 HELP = """\
 Train a generator.
 
@@ -28,6 +30,7 @@ Examples:
   facegen train name=mine resume=auto                       continue after a kill or Ctrl-C, to the same bits
   facegen train name=finer finetune_from=runs/mine data=folder data.root=PATH
   facegen train model=stylegan2_tiny model.r1_gamma=1 batch_size=32 wandb=offline
+  facegen train model=eg3d_tiny fitting.regressor=PATH      do samples show their cameras and depths? (docs/in_loop.md)
 
 Ctrl-C finishes the step, saves and ends; once more ends at once."""
 
@@ -44,7 +47,8 @@ def run(cfg: DictConfig) -> None:
     data = instantiate(settings["data"])
     announce(data.recipe.terms)
     data.train_dataloader()  # names problems of the images before anything is written
-    settings["model"]["c_dim"] = data.c_dim
+    if "c_dim" in (schema.parameters(settings["model"]["_target_"]) or {}):
+        settings["model"]["c_dim"] = data.c_dim
     torch.manual_seed(settings["seed"])
     model = instantiate(settings["model"])
     if settings["finetune_from"] is not None and checkpoint is None:
@@ -58,7 +62,8 @@ def run(cfg: DictConfig) -> None:
         _prepare(folder, settings, checkpoint, data, model)
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.is_global_zero:
-        print(f"{folder}: {model.images_seen / 1000:.3f} kimg; facegen generate checkpoint={folder} seeds=0-7")
+        after = f"generate checkpoint={folder} seeds=0-7" if model.averaged == "generator_ema" else "export --help"
+        print(f"{folder}: {model.images_seen / 1000:.3f} kimg; facegen {after}")
 
 
 def _place(settings: dict[str, Any]) -> tuple[Path, Path | None]:
@@ -119,13 +124,13 @@ def _copy_weights(model: Any, source: str) -> None:
         files = [path] if path.suffix == ".ckpt" else checkpoint_files(path)
         if files:
             checkpoint = read_checkpoint(files[-1])
-            whole, config = checkpoint["state_dict"], checkpoint["facegen"]["generator"]
-            names = ("generator", "discriminator", "generator_ema")
+            whole, config = checkpoint["state_dict"], checkpoint["facegen"].get("generator", {})
+            names = (*model.networks, model.averaged)
             states = {n: {k.removeprefix(f"{n}."): v for k, v in whole.items() if k.startswith(f"{n}.")} for n in names}
         else:
             averaged = load(path)  # an export holds the averaged generator only
             config = network_config(averaged)
-            states = dict.fromkeys(("generator", "generator_ema"), averaged.state_dict())
+            states = dict.fromkeys((next(iter(model.networks)), model.averaged), averaged.state_dict())
     _check_axes(model, config, source)
     for name, state in states.items():
         try:
@@ -139,7 +144,7 @@ def _copy_weights(model: Any, source: str) -> None:
 
 def _check_axes(model: Any, config: dict[str, Any], source: str) -> None:
     """Weights fit planes of either convention, and make no faces with the other one."""
-    stored, ours = config.get("plane_axes"), getattr(model.generator, "plane_axes", None)
+    stored, ours = config.get("plane_axes"), getattr(getattr(model, model.averaged), "plane_axes", None)
     if stored != ours and None not in (stored, ours):
         raise ValueError(
             f"finetune_from: {source} was trained with plane_axes={stored}, this run has {ours}; "
@@ -150,12 +155,15 @@ def _check_axes(model: Any, config: dict[str, Any], source: str) -> None:
 def _trainer(settings: dict[str, Any], folder: Path) -> Any:
     import lightning.pytorch as pl
 
-    from facegen.callbacks import AtomicCheckpoints, Checkpoints, SampleGrids, StopAtKimg, Ticks
+    from facegen.callbacks import AtomicCheckpoints, Checkpoints, RenderGrids, SampleGrids, StopAtKimg, Ticks
     from facegen.cli.pictures import grid_size
     from facegen.models.distributed import AveragedGradients
 
     total, snapshot = settings["total_kimg"], settings["snapshot_kimg"]
     columns, rows = grid_size(settings["grid"], count=64)
+    reconstructs = settings["model"]["_target_"].endswith(".Reconstruction")
+    if reconstructs and (settings["evaluation"]["every_kimg"] or settings["fitting"]["regressor"]):
+        raise ValueError("evaluation and fitting are of generators; leave them out for a reconstruction network")
     several = settings["processes"] > 1
     strategy: Any = "auto"
     if several:
@@ -168,8 +176,9 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
         callbacks=[
             StopAtKimg(total),
             Ticks(folder, total, settings["tick_kimg"]),
-            SampleGrids(folder, total, snapshot, columns, rows),
+            (RenderGrids if reconstructs else SampleGrids)(folder, total, snapshot, columns, rows),
             *_evaluation(settings["evaluation"], folder, total),
+            *_fitting(settings["fitting"], folder, total),
             Checkpoints(folder, total, snapshot, settings["keep_checkpoints"], settings["keep_every_kimg"]),
         ],
         plugins=[AtomicCheckpoints()],
@@ -198,6 +207,34 @@ def _evaluation(settings: dict[str, Any], folder: Path, total_kimg: float) -> li
     extractor = extractor_of(settings["extractor"], settings["weights"])
     chosen = (settings["metrics"], settings["best"], settings["batch_size"])
     return [Evaluation(folder, cache_folder() / "evaluation", total_kimg, schedule, extractor, *chosen)]
+
+
+def _fitting(settings: dict[str, Any], folder: Path, total_kimg: float) -> list[Any]:
+    """The callback that fits a morphable model to samples, where something is named that can see faces."""
+    every, names = settings["every_kimg"], ("regressor", "detector", "detector_weights", "refine", "morphable")
+    named = settings["regressor"] is not None or settings["detector"] is not None
+    if every is None or (every == "auto" and not named):
+        return []
+    if not named:
+        raise ValueError(
+            f"fitting.every_kimg: got {every}, and nothing that sees faces; add fitting.regressor=FOLDER or "
+            "fitting.detector=dlib"
+        )
+    try:
+        kimg = FITTING_KIMG if every == "auto" else float(every)
+    except ValueError:
+        raise ValueError(f"fitting.every_kimg: got {every!r}, expected auto or thousand images") from None
+    from facegen.callbacks.fitting import Fitting
+    from facegen.evaluation.estimator import estimator_of
+
+    identity = None
+    if settings["identity"] is not None:
+        from facegen.cli.extractors import extractor_of
+
+        identity = extractor_of(settings["identity"], settings["identity_weights"])
+    estimator = estimator_of(**{name: settings[name] for name in names})
+    sizes = (settings["num_faces"], settings["batch_size"])
+    return [Fitting(folder, total_kimg, kimg, estimator, *sizes, identity)]
 
 
 def _loggers(settings: dict[str, Any], folder: Path) -> list[Any]:
@@ -230,8 +267,9 @@ def _prepare(folder: Path, settings: dict[str, Any], checkpoint: Path | None, da
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / "config.yaml") as temporary:
         temporary.write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
-    millions = [sum(p.numel() for p in net.parameters()) / 1e6 for net in (model.generator, model.discriminator)]
+    millions = {name: sum(p.numel() for p in net.parameters()) / 1e6 for name, net in model.networks.items()}
+    sizes = ", ".join(f"{name} {count:.2f} M parameters" for name, count in millions.items())
     print(f"{folder}: {data.num_images} images at {data.resolution} pixels, labels of {data.c_dim} numbers")
-    print(f"generator {millions[0]:.2f} M parameters, discriminator {millions[1]:.2f} M, batch {model.batch_size}")
+    print(f"{sizes}, batch {model.batch_size}")
     if checkpoint is not None:
         print(f"continuing from {checkpoint}")

@@ -3,6 +3,17 @@
 from facegen.models.adversarial import AdversarialTraining
 from facegen.models.eg3d import EG3D
 from facegen.models.gradients import TrainingDiverged
+from facegen.models.reconstruction import Reconstruction
+from facegen.models.reconstruction_known import KnownFaces
+from facegen.models.reconstruction_photographs import Photographs
 from facegen.models.stylegan2 import StyleGAN2
 
-__all__ = ["EG3D", "AdversarialTraining", "StyleGAN2", "TrainingDiverged"]
+__all__ = [
+    "EG3D",
+    "AdversarialTraining",
+    "KnownFaces",
+    "Photographs",
+    "Reconstruction",
+    "StyleGAN2",
+    "TrainingDiverged",
+]

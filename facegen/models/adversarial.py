@@ -55,6 +55,8 @@ def to_float(images: Tensor) -> Tensor:
 class AdversarialTraining(pl.LightningModule):
     """Alternating training of `generator` and `discriminator`, with `generator_ema` for everything that people see."""
 
+    averaged = "generator_ema"  # the network that is kept
+
     def __init__(
         self,
         generator: nn.Module,
@@ -266,6 +268,11 @@ class AdversarialTraining(pl.LightningModule):
     def report(self, name: str, values: Tensor) -> None:
         """Add values to the figures of the current tick."""
         self.statistics.add(name, values)
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """What is trained, by name."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
 
     @property
     def nonfinite_steps(self) -> int:

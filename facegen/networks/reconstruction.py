@@ -7,9 +7,10 @@ Deng et al. 2019: a residual network (He et al. 2016, with the stride of a bottl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, cat, nn
+from torch import Tensor, nn
 
 from facegen.geometry.perspective import DEEP3D, Perspective
 
@@ -105,7 +106,8 @@ class ReconstructionNetwork(nn.Module):
     kind: `resnet50` or `resnet18`. layout: how many coefficients of identity, expression and albedo the morphable model
     has. use_last_fc: one last layer instead of a head for each kind, as an option of the official code. The heads start
     at 0: a new network sees the mean face everywhere. Kept for whoever uses the coefficients: `size`, the side of the
-    pictures that it was trained on; `perspective`, their camera; `morphable`, the name of the model.
+    pictures that it was trained on; `perspective`, their camera; `morphable`, the name of the model. `half_dtype`, for
+    training in mixed precision, is of the residual network; the heads compute in the pictures' precision.
     """
 
     def __init__(
@@ -136,7 +138,7 @@ class ReconstructionNetwork(nn.Module):
         sizes = (*layout, *_AFTER_ALBEDO)
         self.num_coefficients = sum(sizes)
         self.backbone = ResNet(kind, self.num_coefficients if use_last_fc else None)
-        self.use_last_fc = use_last_fc
+        self.use_last_fc, self.half_dtype = use_last_fc, torch.float32
         if not use_last_fc:
             heads = [nn.Conv2d(self.backbone.num_features, number, 1) for number in sizes]
             self.final_layers = nn.ModuleList(heads)
@@ -146,10 +148,13 @@ class ReconstructionNetwork(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch coefficient"]:
         """Coefficients of pictures of any side from 32 pixels; trained for `size`."""
-        features = self.backbone(images)
+        half = self.half_dtype != torch.float32
+        with torch.autocast(images.device.type, self.half_dtype if half else torch.bfloat16, enabled=half):
+            features = self.backbone(images)
+        features = features.to(images.dtype)
         if self.use_last_fc:
             return features
-        return cat([head(features) for head in self.final_layers], dim=1).flatten(1)
+        return torch.cat([head(features) for head in self.final_layers], dim=1).flatten(1)
 
 
 def regress(

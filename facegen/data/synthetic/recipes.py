@@ -23,6 +23,7 @@ def synthetic_recipe(
     labels: bool = False,
     added: Mapping[str, Mapping[str, Any]] | None = None,
     rebalance: str | dict[str, Any] | None = None,
+    conditions: list[str] | None = None,
     make_workers: int | None = None,
 ) -> Recipe:
     """Recipe over a synthetic source that is made on first use, in a cache folder unless `root` names another.
@@ -30,6 +31,8 @@ def synthetic_recipe(
     resolution: of the recipe; faces are rendered at this size, or at the smallest there is and made smaller.
     added: further synthetic sources by name, each a mapping {num_images, poses, faces_seed, root} of what differs.
     rebalance: a rule for how often each face comes, by its pose (see `facegen.data.balance`).
+    conditions: columns that come with every image: parts, landmarks, coefficients_identity, coefficients_expression,
+        coefficients_albedo, coefficients_light.
     Raises ValueError for an unknown setting of an added source, or one with the name of the first, its `poses`.
     """
     if poses in (added or {}):
@@ -40,7 +43,7 @@ def synthetic_recipe(
     }
     made = {name: str(_made(resolution, make_workers, **settings)) for name, settings in sources.items()}
     roots: Any = made if added else made[poses]
-    return Recipe(roots, resolution, mirror=mirror, labels=labels, rebalance=rebalance)
+    return Recipe(roots, resolution, mirror=mirror, labels=labels, rebalance=rebalance, conditions=conditions)
 
 
 def _known(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +71,7 @@ def synthetic_data(
     labels: bool = False,
     added: dict[str, Any] | None = None,
     rebalance: str | dict[str, Any] | None = None,
+    conditions: list[str] | None = None,
     batch_size: int = 32,
     workers: int = 2,
     seed: int = 0,
@@ -75,5 +79,6 @@ def synthetic_data(
     check: bool = True,
 ) -> FaceDataModule:
     """Batches of `synthetic_recipe`. `faces_seed` chooses the faces, `seed` their order."""
-    recipe = synthetic_recipe(num_images, resolution, poses, faces_seed, root, mirror, labels, added, rebalance)
+    faces = (num_images, resolution, poses, faces_seed, root, mirror, labels, added, rebalance, conditions)
+    recipe = synthetic_recipe(*faces)
     return FaceDataModule(recipe, batch_size, workers, seed, cache, check)
