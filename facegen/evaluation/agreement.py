@@ -121,13 +121,13 @@ def _embeddings(faces: Faces, extractor: Extractor) -> dict[str, float]:
 def _coefficients(sight: Sight) -> dict[str, float]:
     """Distance of the identity coefficients of both views, and its ratio to that of different faces."""
     first, second = _views(sight.identity)
-    same = (first - second).square().mean(dim=1).sqrt()
-    other = (first - second.roll(1, dims=0)).square().mean(dim=1).sqrt()
+    same, other = ((first - each).square().mean(dim=1).sqrt() for each in (second, second.roll(1, dims=0)))
     both = same.isfinite() & other.isfinite()
     if not bool(both.any()):
         return {}
-    names = ("identity_coefficients", "identity_coefficients_ratio")
-    return dict(zip(names, (float(same[both].mean()), float(same[both].mean() / other[both].mean())), strict=True))
+    near, far = float(same[both].mean()), float(other[both].mean())
+    figures = {"identity_coefficients": near}
+    return figures | {"identity_coefficients_ratio": near / far} if far > 0 else figures
 
 
 def _mean(name: str, metric: SampleMean) -> dict[str, float]:
