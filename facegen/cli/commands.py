@@ -14,6 +14,7 @@ Examples:
   facegen train resume=auto                            go on where the last run stopped
   facegen generate checkpoint=runs/NAME seeds=0-7      pictures from a run
   facegen invert checkpoint=runs/NAME images=face.png  a photograph's place in a generator
+  facegen fit photo.jpg mesh=glb                       3D shape, camera, light and albedo of a face
   facegen train data=lpff_ffhq datasets.root=/datasets  published datasets, read where they lie
   facegen data curate root=~/photographs out=~/faces   raw photographs to aligned faces with cameras
   facegen data validate root=~/photographs             find bad files before they cost a night

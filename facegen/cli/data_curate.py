@@ -7,11 +7,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from facegen.curation.cleaning import Limits
-from facegen.curation.head import given_head, procedural_head
+from facegen.curation.fitting.fitters import fitting_of
 from facegen.curation.models import named_models
 from facegen.curation.pipeline import STAGES, Curated, Settings, curate
 from facegen.curation.publish import reason_table
-from facegen.data.synthetic import cache_folder
 
 CONFIG = "data_curate"
 HELP = """\
@@ -24,7 +23,7 @@ rejected ones, with a column for everything measured), photos.lance, rejected.cs
 Look at debug/: LPFF's authors took wrong faces out by hand; list theirs in a file for exclude=FILE.
 
 Interrupted? The same command goes on. Repeated, it does nothing; other settings redo only what they change.
-The photographs are not touched. Cameras are solved from landmarks and one head for everybody (camera_method says so).
+The photographs are not touched. Cameras come from a morphable model fitted to the landmarks (camera_method says so).
 
 Examples:
   facegen data curate root=~/photographs out=~/mine
@@ -41,14 +40,13 @@ def run(cfg: DictConfig) -> None:
     limits = Limits(**{field.name: cfg_values[field.name] for field in fields(Limits)})
     settings = Settings(limits, cfg_values["stylegan_size"], cfg_values["realign_size"])
     models = named_models(cfg_values["detector"], cfg_values["weights"])
-    points = cfg_values["points"]
-    head = procedural_head(cache_folder()) if points is None else given_head(points)
+    fitting = fitting_of(str(cfg_values["morphable"]), photometric=False)
     stages = STAGES if cfg_values["stages"] is None else cfg_values["stages"]
     out = Path(str(cfg_values["out"])).expanduser()
     if not out.exists():
         print(models.terms)
     curated = curate(
-        cfg_values["root"], out, models, head, settings, cfg_values["engine"], cfg_values["workers"], stages
+        cfg_values["root"], out, models, fitting, settings, cfg_values["engine"], cfg_values["workers"], stages
     )
     print(summary(curated, out))
 

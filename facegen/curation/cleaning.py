@@ -39,7 +39,7 @@ class Limits:
 
     min_score: float | None = 0.0
     min_size: float | None = 200
-    max_reprojection: float | None = 14
+    max_reprojection: float | None = 7
     max_padding: float | None = 0.15
     min_sharpness: float | None = 30
     min_brightness: float | None = 0.12

@@ -24,7 +24,7 @@ _JPEG_QUALITY = 88
 _LINE = 60  # characters
 _READS = (
     *("id", *PLACE, "box", "score", "landmarks68", "rejected"),
-    *("camera", "camera_distance", "yaw_degrees", "pitch_degrees", "reprojection_error"),
+    *("camera", "camera_distance", "model_landmarks", "yaw_degrees", "pitch_degrees", "reprojection_error"),
 )
 
 
@@ -33,15 +33,14 @@ def debug_path(out: Path, face: str) -> Path:
     return out / "debug" / f"{face}.jpg"
 
 
-def debug_stage(root: str, out: str, head: np.ndarray) -> Stage:
+def debug_stage(root: str, out: str) -> Stage:
     """Write the debug picture of a face."""
-    settings, context = {"head": head.tolist()}, {"root": root, "out": out}
-    return Stage("debug", 1, _debug, _READS, pa.schema([]), settings, context)
+    return Stage("debug", 2, _debug, _READS, pa.schema([]), context={"root": root, "out": out})
 
 
-def _debug(row: Row, head: list[list[float]], root: str, out: str) -> Row:
+def _debug(row: Row, root: str, out: str) -> Row:
     pixels = read_photograph(row, root).pixels
-    panels = [_photograph_panel(pixels, row), _crop_panel(pixels, row, np.array(head))]
+    panels = [_photograph_panel(pixels, row), _crop_panel(pixels, row)]
     with atomic_write(debug_path(Path(out), row["id"])) as temporary:
         Image.fromarray(np.concatenate(panels, axis=1)).save(temporary, format="JPEG", quality=_JPEG_QUALITY)
     return {}
@@ -64,8 +63,8 @@ def _photograph_panel(pixels: UInt8[np.ndarray, "h w 3"], row: Row) -> UInt8[np.
     return np.asarray(picture)
 
 
-def _crop_panel(pixels: UInt8[np.ndarray, "h w 3"], row: Row, head: np.ndarray) -> UInt8[np.ndarray, "size size 3"]:
-    """The EG3D crop with the camera's axes, the landmarks (yellow) and the head's through the camera (cyan).
+def _crop_panel(pixels: UInt8[np.ndarray, "h w 3"], row: Row) -> UInt8[np.ndarray, "size size 3"]:
+    """The EG3D crop with the camera's axes, the landmarks (yellow) and those of the fitted head (cyan).
 
     The head is drawn from where the camera was found, before it was put on the sphere: that is what the landmarks say.
     """
@@ -82,7 +81,7 @@ def _crop_panel(pixels: UInt8[np.ndarray, "h w 3"], row: Row, head: np.ndarray) 
     label[[3, 7, 11]] *= row["camera_distance"] / RADIUS
     angles = f"yaw {row['yaw_degrees']:.0f}° pitch {row['pitch_degrees']:.0f}°"
     caption = f"{angles} error {row['reprojection_error']:.1f} px"
-    return draw_overlay(crop, label, frames.to_eg3d(points), head, caption)
+    return draw_overlay(crop, label, frames.to_eg3d(points), np.reshape(row["model_landmarks"], (68, 3)), caption)
 
 
 def _text(canvas: ImageDraw.ImageDraw, text: str, upper: int, color: Any) -> None:

@@ -1,4 +1,4 @@
-"""The stages of one photograph or face: found, landmarks, camera, quality. Pure functions of a row."""
+"""The stages of one photograph or face: found, landmarks, quality. Pure functions of a row."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,17 +6,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import pyarrow as pa
-import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
-from facegen.curation.frames import face_frames
 from facegen.curation.models import FaceModels, Landmarks, loaded
 from facegen.curation.photographs import PLACE, decoded, read_bytes, read_photograph
-from facegen.curation.pose import solve_pose
 from facegen.curation.stages import Rejection, Row, Stage
-from facegen.data.poses import yaw_pitch_degrees
 from facegen.geometry.alignment import five_points
-from facegen.geometry.cameras import theta_phi
 
 QUALITY_SIZE = 192  # pixels: quality is measured on the face at this size, so that photographs compare
 _MARGIN = 0.15  # around the landmarks, of their extent
@@ -79,8 +74,8 @@ def _landmarks(row: Row, model: str, models: FaceModels, root: str) -> Row:
     return {**columns, "reason": f"landmarks implausible: {reason}"} if reason else columns
 
 
-def implausible(points: Landmarks, box: Sequence[float], size: tuple[int, int]) -> str | None:
-    """Why these can be no landmarks of a face in this box of a photograph (width, height), or None."""
+def implausible(points: Landmarks, box: Sequence[float] | None, size: tuple[int, int]) -> str | None:
+    """Why these can be no landmarks of a face, in this box if one is known, of a picture (width, height), or None."""
     outside = int(((points < 0) | (points > np.array(size))).any(axis=1).sum())
     if outside > _MOST_OUTSIDE:
         return f"{outside} of 68 outside the photograph"
@@ -89,35 +84,10 @@ def implausible(points: Landmarks, box: Sequence[float], size: tuple[int, int]) 
     ratio = np.linalg.norm(five[1] - five[0]) / max(float(np.linalg.norm(mouth - eyes)), 1e-9)
     if not _EYES_TO_MOUTH[0] <= ratio <= _EYES_TO_MOUTH[1]:
         return f"eyes {ratio:.2f} times as far apart as the mouth is below them"
-    extent = np.ptp(points, axis=0).max() / max(box[2] - box[0], box[3] - box[1])
+    extent = 1.0 if box is None else np.ptp(points, axis=0).max() / max(box[2] - box[0], box[3] - box[1])
     if not _EXTENT_TO_BOX[0] <= extent <= _EXTENT_TO_BOX[1]:
         return f"{extent:.2f} times as large as the detected box"
     return None
-
-
-def camera_stage(head: Float[np.ndarray, "68 3"], method: str) -> Stage:
-    """The camera of the EG3D crop, and how much of that crop the photograph holds."""
-    angles = [("theta", pa.float64()), ("phi", pa.float64())]
-    numbers = ("yaw_degrees", "pitch_degrees", "camera_distance", "reprojection_error", "crop_side", "padding")
-    schema = pa.schema([("camera", vector(25)), *angles, *((name, pa.float32()) for name in numbers)])
-    schema = schema.append(pa.field("camera_method", pa.string()))
-    settings = {"head": head.tolist(), "method": method}
-    return Stage("camera", 1, _camera, ("width", "height", "landmarks68"), schema, settings, chunk=128)
-
-
-def _camera(row: Row, head: list[list[float]], method: str) -> Row:
-    points, size = np.reshape(row["landmarks68"], (68, 2)), (row["width"], row["height"])
-    try:
-        frames = face_frames(points, size)
-        pose = solve_pose(frames.to_eg3d(points), np.array(head))
-    except ValueError as error:
-        raise Rejection("no camera", str(error)) from error
-    label = pose.label[None].astype(np.float32)  # the angles are those of the numbers that are stored
-    theta, phi = theta_phi(torch.from_numpy(label).double())[0].tolist()
-    yaw, pitch = yaw_pitch_degrees(label)[0].tolist()
-    columns = {"camera": label[0].tolist(), "theta": theta, "phi": phi, "yaw_degrees": yaw, "pitch_degrees": pitch}
-    columns |= {"camera_distance": pose.distance, "reprojection_error": pose.error, "camera_method": method}
-    return columns | {"crop_side": frames.side(), "padding": frames.missing(*size)}
 
 
 def quality_stage(root: str) -> Stage:

@@ -26,6 +26,11 @@ class Frames(NamedTuple):
         inner = self.similarity.to_crop(self.realign.to_crop(points))
         return (inner - (EG3D_SIZE - EG3D_CENTRE) / 2) * (EG3D_OUTPUT / EG3D_CENTRE)
 
+    def to_deep3d(self, points: Points) -> Points:
+        """Photograph's 5 or 68 landmarks to the 224 crop that Deep3DFaceRecon sees of the realigned picture."""
+        realigned = self.realign.to_crop(points)
+        return similarity_frame(realigned, (self.realign.size, self.realign.size)).to_crop(realigned)
+
     def to_photograph(self, points: Points) -> Points:
         """Inverse of `to_eg3d`."""
         outer = np.asarray(points, np.float64) * (EG3D_CENTRE / EG3D_OUTPUT) + (EG3D_SIZE - EG3D_CENTRE) / 2

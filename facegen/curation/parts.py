@@ -3,8 +3,10 @@
 A run that was killed finds the chunks it had finished; a run with other settings finds its own folder empty.
 """
 
+import fcntl
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +14,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from facegen.curation.engine import Engine
-from facegen.curation.stages import Row, Stage
+from facegen.curation.stages import REASON, Row, Stage
 from facegen.data import table
 
 FOLDER = ".parts"
@@ -34,23 +36,42 @@ class Completed(NamedTuple):
     computed: int
 
 
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Make a folder, and keep other processes that ask for it waiting until the context ends."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def spread(values: pa.Array | pa.ChunkedArray, rows: Sequence[int], count: int) -> pa.Array:
+    """The values of some rows as a column of `count` rows, null elsewhere."""
+    place = {row: number for number, row in enumerate(rows)}
+    order = pa.array([place.get(row) for row in range(count)], pa.int64())
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return whole.take(order)
+
+
 def complete(
     stage: Stage, rows: pa.Table, out: Path, engine: Engine, is_lost: Callable[[str], bool] = lambda face: False
 ) -> Completed:
     """Results of a stage for rows with an `id` and the columns it reads: known ones from disk, the others computed.
 
-    `is_lost` says of an id that a file which the stage wrote is gone, so that it is computed again.
+    `is_lost` says of an id that a file which the stage wrote is gone, so that it is computed again; it is not asked
+    about rows that the stage rejected.
     """
     folder = out / FOLDER / f"{stage.name}-{stage.fingerprint()}"
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".*.tmp"):  # of a process that was killed while writing
         left.unlink()
     keys = _keys(stage, rows)
-    known = set(_read(stage, folder)["key"].to_pylist())
+    stored = _read(stage, folder)
+    known = dict(zip(stored["key"].to_pylist(), stored[REASON].to_pylist(), strict=True))
     todo = [
         row
         for row, (key, face) in enumerate(zip(keys, rows["id"].to_pylist(), strict=True))
-        if key not in known or is_lost(face)
+        if key not in known or (known[key] is None and is_lost(face))
     ]
     _compute(stage, rows, todo, folder, engine)
     found = _read(stage, folder)

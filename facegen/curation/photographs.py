@@ -31,7 +31,7 @@ class Photograph(NamedTuple):
 
 def list_photographs(root: str | Path) -> tuple[Path, list[Row], int]:
     """The folder that `uri` is relative to, a row for each photograph of a folder (at any depth) or uncompressed zip,
-    and how many other files lie there.
+    and how many other files lie there. `name` is the path in that folder or zip.
 
     A photograph's id is its path without suffix, `/` replaced by `_`; with its suffix where two would have the same.
     Raises ValueError where there is nothing, or no photograph.
@@ -51,7 +51,7 @@ def list_photographs(root: str | Path) -> tuple[Path, list[Row], int]:
             raise ValueError(f"root: {root} has two photographs that would both be called {name}; rename one of them")
         taken.add(name)
         place = (os.path.relpath(entry.uri, base), entry.offset, entry.size, entry.mtime)
-        rows.append({"id": name, **dict(zip(PLACE, place, strict=True))})
+        rows.append({"id": name, "name": entry.name, **dict(zip(PLACE, place, strict=True))})
     return base, rows, listing.ignored
 
 

@@ -1,8 +1,6 @@
 """From raw photographs to an indexed dataset: all stages in their order, each one commit of `faces.lance`."""
 
-import fcntl
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,14 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from facegen.curation import cleaning, publish
+from facegen.curation.cameras import camera_stage
 from facegen.curation.cleaning import Limits
 from facegen.curation.crops import CROPS, KINDS, SET_ASIDE, crop_path, crops_stage
 from facegen.curation.debug import debug_path, debug_stage
 from facegen.curation.engine import Engine, EngineName, open_engine
-from facegen.curation.faces import camera_stage, detect_stage, landmarks_stage, quality_stage, vector
-from facegen.curation.head import Head
+from facegen.curation.faces import detect_stage, landmarks_stage, quality_stage, vector
+from facegen.curation.fitting.fitters import Fitting, loaded_fitter
 from facegen.curation.models import FaceModels, loaded
-from facegen.curation.parts import complete
+from facegen.curation.parts import complete, locked, spread
 from facegen.curation.photographs import LISTED, list_photographs
 from facegen.curation.stages import REASON, Row, Stage
 from facegen.data import table
@@ -33,7 +32,7 @@ _STYLEGAN_SIZES = (64, 4096)
 
 
 class Settings(NamedTuple):
-    """What decides the result beside models and head. `realign`: side of the realigned picture, None: see `frames`."""
+    """What decides the result beside the models. `realign`: side of the realigned picture, None: see `frames`."""
 
     limits: Limits = Limits()
     stylegan_size: int = 1024
@@ -57,7 +56,7 @@ def curate(
     root: str | Path,
     out: str | Path,
     models: FaceModels,
-    head: Head,
+    fitting: Fitting,
     settings: Settings = DEFAULTS,
     engine: EngineName = "pool",
     workers: int = 2,
@@ -65,6 +64,7 @@ def curate(
 ) -> Curated:
     """Curate the photographs of a folder or uncompressed zip into the folder `out`, going on where it was interrupted.
 
+    `fitting`: of the morphable model that cameras come from, to landmarks (`fitting_of` with photometric=False).
     `stages`: the first ones of STAGES, to stop after them. What was computed before with the same settings from the
     same photographs is not computed again. One process at a time works on a folder; others wait.
     Raises ValueError for arguments out of range; a broken photograph is rejected with the reason, never raised.
@@ -73,9 +73,10 @@ def curate(
     base, rows, _ = list_photographs(root)
     if Path(root).expanduser().is_dir() and place.is_relative_to(base):
         raise ValueError(f"out: {out} lies in the folder of the photographs; choose one outside of it")
-    with open_engine(engine, workers) as run, _locked(place):
+    loaded_fitter(fitting)  # before anything is written: its file may be none
+    with open_engine(engine, workers) as run, locked(place):
         try:
-            return _run(_Work(place, str(base), run), rows, models, head, settings, set(chosen))
+            return _run(_Work(place, str(base), run), rows, models, fitting, settings, set(chosen))
         finally:
             loaded.cache_clear()
 
@@ -113,10 +114,8 @@ class _Work:
         """Complete a stage for some faces, add its columns, reject those it found reasons for, and commit."""
         done = complete(stage, self.take(rows), self.out, self.engine, is_lost)
         self.computed[stage.name] = done.computed
-        place: dict[int, int] = {row: number for number, row in enumerate(rows)}
-        order = pa.array([place.get(row) for row in range(len(self.faces))], pa.int64())
         for field in stage.schema:
-            self.faces = self.faces.append_column(field, done.columns[field.name].combine_chunks().take(order))
+            self.faces = self.faces.append_column(field, spread(done.columns[field.name], rows, len(self.faces)))
         self.reject(dict(zip(self.take(rows)["id"].to_pylist(), done.columns[REASON].to_pylist(), strict=True)))
         self.commit(stage.columns)
 
@@ -143,18 +142,13 @@ class _Work:
         self.changed |= publish.set_changed(self.out / FACES, self.faces.select(["id", REJECTED]))
 
 
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _run(work: _Work, rows: list[Row], models: FaceModels, head: Head, settings: Settings, chosen: set[str]) -> Curated:
+def _run(
+    work: _Work, rows: list[Row], models: FaceModels, fitting: Fitting, settings: Settings, chosen: set[str]
+) -> Curated:
     _detect(work, rows, models)
     root, out = work.root, str(work.out)
-    for stage in (landmarks_stage(models, root), camera_stage(head.points, head.method), quality_stage(root)):
+    method = f"{loaded_fitter(fitting).model.name}, fitted to landmarks"
+    for stage in (landmarks_stage(models, root), camera_stage(fitting, method), quality_stage(root)):
         if stage.name in chosen:
             work.run(stage, work.active())
     if "clean" in chosen:
@@ -168,7 +162,7 @@ def _run(work: _Work, rows: list[Row], models: FaceModels, head: Head, settings:
         work.reject({face: words.format(*other) for face, other in found.items()})
     if "debug" in chosen:
         every = list(range(len(work.faces)))
-        work.run(debug_stage(root, out, head.points), every, lambda face: not debug_path(work.out, face).exists())
+        work.run(debug_stage(root, out), every, lambda face: not debug_path(work.out, face).exists())
     work.finish()
     rejections = publish.rejections(work.photos, work.faces)
     if "index" in chosen:

@@ -27,17 +27,18 @@ class Stage:
     `compute(row, **settings, **context)` gets the columns `reads` and returns a value for each name of `schema`
     (missing ones become null). `settings` are plain values that decide the result; `context` says where things lie.
     Both, and the function, go to other processes, so the function is one of a module. Raise `version` when its results
-    change. `chunk`: rows computed in one go.
+    change. `chunk`: rows computed in one go. `together`: the function takes all rows of a chunk and returns as many.
     """
 
     name: str
     version: int
-    compute: Callable[..., Row]
+    compute: Callable[..., Any]
     reads: tuple[str, ...]
     schema: pa.Schema
     settings: Mapping[str, Any] = field(default_factory=dict)
     context: Mapping[str, Any] = field(default_factory=dict)
     chunk: int = 8
+    together: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -54,22 +55,29 @@ class Stage:
         return _hashed([row[name] for name in self.reads])
 
     def results(self, rows: Sequence[Row]) -> pa.Table:
-        """Compute rows, one after the other, as a table with their keys and why they failed where they did."""
-        found = [{"key": self.key(row), **self._attempt(row)} for row in rows]
+        """Compute rows as a table with their keys and why they failed where they did."""
+        portions = [list(rows)] if self.together else [[row] for row in rows]
+        made = [columns for portion in portions for columns in self._attempt(portion)]
+        found = [{"key": self.key(row), **columns} for row, columns in zip(rows, made, strict=True)]
         return pa.Table.from_pylist(found, schema=self.part_schema())
 
     def part_schema(self) -> pa.Schema:
         """The columns of a part: key, reason, and those of the stage."""
         return pa.schema([pa.field("key", pa.string()), pa.field(REASON, pa.string()), *self.schema])
 
-    def _attempt(self, row: Row) -> Row:
+    def _attempt(self, rows: list[Row]) -> list[Row]:
+        """Columns of some rows; of each alone where all at once fail, so that a bad one spoils no other."""
+        read = [{name: row[name] for name in self.reads} for row in rows]
         try:
-            return self.compute({name: row[name] for name in self.reads}, **self.settings, **self.context)
+            found = self.compute(read if self.together else read[0], **self.settings, **self.context)
+            return found if self.together else [found]
         except _FATAL:
             raise
         except Exception as error:  # decoders and detectors raise what they like, and the run goes on
+            if len(rows) > 1:
+                return [columns for row in rows for columns in self._attempt([row])]
             words = " ".join(str(error).split()) or type(error).__name__
-            return {REASON: words if isinstance(error, Rejection) else f"{self.name} failed: {words}"}
+            return [{REASON: words if isinstance(error, Rejection) else f"{self.name} failed: {words}"}]
 
 
 class Rejection(ValueError):

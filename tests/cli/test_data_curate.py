@@ -12,6 +12,7 @@ from facegen.data import table
 from facegen.data.synthetic.faces import Settings, make_face
 from facegen.morphable.procedural import load_head
 from tests.cli.conftest import Facegen
+from tests.curation.conftest import write_coarse_model
 
 needs_dlib = pytest.mark.skipif(
     importlib.util.find_spec("dlib") is None or importlib.util.find_spec("face_recognition_models") is None,
@@ -21,10 +22,10 @@ needs_dlib = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photographs/ of two rendered heads and a picture of nothing, and head.npy."""
-    path = tmp_path_factory.mktemp("curate")
-    head = load_head(tmp_path_factory.mktemp("cache"), 0.3)
-    np.save(path / "head.npy", head.mean_shape[head.landmarks])
+    """A folder with photographs/ of two rendered heads and a picture of nothing, and head.safetensors."""
+    path, cache = tmp_path_factory.mktemp("curate"), tmp_path_factory.mktemp("cache")
+    head = load_head(cache, 0.3)
+    write_coarse_model(cache, path / "head.safetensors")
     (path / "photographs").mkdir()
     for number in range(2):
         face = make_face(head, Settings(3, 192, "ffhq", 0.3), number).picture.image
@@ -42,7 +43,7 @@ def test_from_photographs_to_an_index(facegen: Facegen, place: Path, tmp_path: P
         "curate",
         f"root={place / 'photographs'}",
         f"out={tmp_path / 'out'}",
-        f"points={place / 'head.npy'}",
+        f"morphable={place / 'head.safetensors'}",
     ]
     words += ["workers=0", "stylegan_size=64", "min_size=100", "min_sharpness=0"]
     status, out, err = facegen(*words)
@@ -50,7 +51,7 @@ def test_from_photographs_to_an_index(facegen: Facegen, place: Path, tmp_path: P
     assert "exclude commercial use" in out and "1 photographs  no face" in out
     index = table.read(tmp_path / "out" / "crop" / "eg3d" / "faces.lance")
     assert index["id"].to_pylist() == ["head0_01", "head1_01"]
-    assert index["camera_method"][0].as_py().startswith("landmarks-pnp head.npy ")
+    assert index["camera_method"][0].as_py() == "coarse head, fitted to landmarks"
     status, out, _ = facegen(*words)
     assert status == 0 and out.startswith("nothing to do: ") and "commercial" not in out
 
@@ -65,7 +66,8 @@ def test_from_photographs_to_an_index(facegen: Facegen, place: Path, tmp_path: P
         (["root=photographs", "out=out", "engine=spark"], "engine: got 'spark'"),
         (["root=photographs", "out=out", "stages=[index]"], "expected the first ones of detect"),
         (["root=photographs", "out=out", "max_density=0.4"], "belong together"),
-        (["root=photographs", "out=out", "points=photographs/wall.png"], "expected 68 rows of x y z"),
+        (["root=photographs", "out=out", "morphable=photographs/wall.png"], "wall.png"),
+        (["root=photographs", "out=out", "morphable=nowhere.mat"], "morphable: nowhere.mat does not exist"),
         (["root=photographs", "out=out", "min_size=big"], "min_size"),
     ],
 )
@@ -73,6 +75,6 @@ def test_mistakes(
     refused: Callable[..., str], place: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], answer: str
 ) -> None:
     monkeypatch.chdir(place)
-    given = [] if any(word.startswith("points=") for word in words) or not words else ["points=head.npy"]
+    given = [] if any(word.startswith("morphable=") for word in words) else ["morphable=head.safetensors"]
     assert answer in refused("data", "curate", *words, *given)
     assert not Path("out").exists()

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facegen.curation.head import Head, procedural_head
+from facegen.curation.fitting.fitters import Fitting, fitting_of
 from facegen.data.synthetic.faces import Settings, make_face
+from facegen.morphable.formats import ModelFile, write_model
+from facegen.morphable.model import Basis
 from facegen.morphable.procedural import ProceduralHead, load_head
+from facegen.morphable.procedural_model import procedural_model
 from tests.curation.sidecar import write_sidecar
 
 SIDE, DETAIL = 128, 0.3
@@ -39,9 +42,23 @@ def procedural(cache: Path) -> ProceduralHead:
 
 
 @pytest.fixture(scope="session")
-def head(procedural: ProceduralHead, cache: Path) -> Head:
-    """Its 68 points."""
-    return procedural_head(cache, DETAIL)
+def model_file(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The morphable model of that head."""
+    return write_coarse_model(cache, tmp_path_factory.mktemp("model") / "head.safetensors")
+
+
+def write_coarse_model(cache: Path, path: Path) -> Path:
+    """A file of the coarse procedural model."""
+    model = procedural_model(cache, DETAIL)
+    given = {name: getattr(model, name) for name in Basis._fields if name not in ("part_names", "recentre")}
+    write_model(path, ModelFile(Basis(**given, part_names=model.part_names, recentre=False), "coarse head", ""))
+    return path
+
+
+@pytest.fixture(scope="session")
+def fitting(model_file: Path) -> Fitting:
+    """Of that model to landmarks."""
+    return fitting_of(str(model_file), photometric=False)
 
 
 @pytest.fixture(scope="session")

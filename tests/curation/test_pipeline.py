@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from facegen.curation.cleaning import Limits
-from facegen.curation.head import Head
+from facegen.curation.fitting.fitters import Fitting
 from facegen.curation.pipeline import STAGES, Curated, Settings, curate
 from facegen.data import table
 from facegen.data.index import build_index
@@ -42,15 +42,15 @@ REASONS = {
 KEPT = ["a_01", "b_01", "more_two_01", "more_two_02"]
 
 
-def run(photographs: Path, out: Path, head: Head, **changes: Any) -> Curated:
-    return curate(photographs, out, sidecar_models(), head, **{"settings": SETTINGS, "workers": 0, **changes})
+def run(photographs: Path, out: Path, fitting: Fitting, **changes: Any) -> Curated:
+    return curate(photographs, out, sidecar_models(), fitting, **{"settings": SETTINGS, "workers": 0, **changes})
 
 
 @pytest.fixture(scope="module")
-def made(photographs: Path, head: Head, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Curated]:
+def made(photographs: Path, fitting: Fitting, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Curated]:
     """The folder that the photographs become, and what was said of it."""
     out = tmp_path_factory.mktemp("curated") / "out"
-    return out, run(photographs, out, head)
+    return out, run(photographs, out, fitting)
 
 
 def columns(out: Path) -> dict[str, list[Any]]:
@@ -96,12 +96,12 @@ def test_published_layout(made: tuple[Path, Curated], photographs: Path) -> None
     assert Image.open(out / "contact_sheet.png").width == 8 * 192
 
 
-def test_sources_of_both_crops(made: tuple[Path, Curated], head: Head) -> None:
+def test_sources_of_both_crops(made: tuple[Path, Curated], fitting: Fitting) -> None:
     out, _ = made
     for kind in ("eg3d", "stylegan"):
         source = open_source(out, f"curated_{kind}")
         assert source.indexed and source.rows["id"].to_pylist() == KEPT
-        assert set(source.rows["camera_method"].to_pylist()) == {head.method}
+        assert set(source.rows["camera_method"].to_pylist()) == {"coarse head, fitted to landmarks"}
         assert not source.problems and not build_index(out, f"curated_{kind}").problems
 
 
@@ -117,10 +117,10 @@ def test_landmarks_of_the_index_lie_on_the_crop(made: tuple[Path, Curated], face
         assert np.abs(near - crop[y, x]).max(axis=1).min() < 20
 
 
-def test_rerun_does_nothing(made: tuple[Path, Curated], photographs: Path, head: Head) -> None:
+def test_rerun_does_nothing(made: tuple[Path, Curated], photographs: Path, fitting: Fitting) -> None:
     out, _ = made
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file() and path.name != ".lock"}
-    again = run(photographs, out, head)
+    again = run(photographs, out, fitting)
     assert again.computed == NOTHING and not again.changed
     assert times == {
         path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file() and path.name != ".lock"
@@ -128,14 +128,14 @@ def test_rerun_does_nothing(made: tuple[Path, Curated], photographs: Path, head:
 
 
 def test_changes_redo_what_they_change(
-    made: tuple[Path, Curated], photographs: Path, head: Head, faces: list[Truth], tmp_path: Path
+    made: tuple[Path, Curated], photographs: Path, fitting: Fitting, faces: list[Truth], tmp_path: Path
 ) -> None:
     root, out = tmp_path / "photographs", tmp_path / "out"
     shutil.copytree(photographs, root)
     shutil.copytree(made[0], out)
 
     def again(**changes: Any) -> Curated:
-        return run(root, out, head, **changes)
+        return run(root, out, fitting, **changes)
 
     # a looser limit: one crop more, and the picture that said why the face was left out
     looser = again(settings=Settings(Limits(min_size=60, min_sharpness=1, max_padding=0.2), 64))
@@ -164,48 +164,44 @@ def test_changes_redo_what_they_change(
     assert "b_01" not in json.loads((out / "camera_parameters.json").read_text())
 
 
-def test_stages_can_stop_early(photographs: Path, head: Head, tmp_path: Path) -> None:
-    first = run(photographs, tmp_path / "out", head, stages=STAGES[:3])
+def test_stages_can_stop_early(photographs: Path, fitting: Fitting, tmp_path: Path) -> None:
+    first = run(photographs, tmp_path / "out", fitting, stages=STAGES[:3])
     assert set(first.computed) == {"detect", "landmarks", "camera"}
     assert "camera" in table.schema(tmp_path / "out" / "faces.lance").names and not (tmp_path / "out" / "crop").exists()
-    assert run(photographs, tmp_path / "out", head, stages=STAGES[:5]).computed["camera"] == 0
+    assert run(photographs, tmp_path / "out", fitting, stages=STAGES[:5]).computed["camera"] == 0
 
 
-def test_pool_gives_the_same(made: tuple[Path, Curated], photographs: Path, head: Head, tmp_path: Path) -> None:
-    run(photographs, tmp_path / "out", head, workers=1)
+def test_pool_gives_the_same(made: tuple[Path, Curated], photographs: Path, fitting: Fitting, tmp_path: Path) -> None:
+    run(photographs, tmp_path / "out", fitting, workers=1)
     assert columns(tmp_path / "out") == columns(made[0])
 
 
 @pytest.mark.slow
-def test_ray_gives_the_same(made: tuple[Path, Curated], photographs: Path, head: Head, tmp_path: Path) -> None:
+def test_ray_gives_the_same(made: tuple[Path, Curated], photographs: Path, fitting: Fitting, tmp_path: Path) -> None:
     ray = pytest.importorskip("ray", reason="Ray is an optional extra: pip install 'ray[data]'")
-    run(photographs, tmp_path / "out", head, engine="ray", workers=2)
+    run(photographs, tmp_path / "out", fitting, engine="ray", workers=2)
     assert not ray.is_initialized()
     assert columns(tmp_path / "out") == columns(made[0])
 
 
 _PROGRAM = """
 import sys
-from pathlib import Path
-import numpy as np
-from facegen.curation.head import Head
+from facegen.curation.fitting.fitters import fitting_of
 from facegen.curation.pipeline import curate
 from tests.curation.sidecar import sidecar_models
 from tests.curation.test_pipeline import SETTINGS
 if __name__ == "__main__":
-    root, out, points, method = sys.argv[1:]
-    head = Head(np.load(points), method)
-    curate(root, out, sidecar_models(pause=0.2), head, SETTINGS, workers=1)
+    root, out, model = sys.argv[1:]
+    curate(root, out, sidecar_models(pause=0.2), fitting_of(model, photometric=False), SETTINGS, workers=1)
 """
 
 
-def test_killed_and_restarted(made: tuple[Path, Curated], photographs: Path, head: Head, tmp_path: Path) -> None:
+def test_killed_and_restarted(made: tuple[Path, Curated], photographs: Path, fitting: Fitting, tmp_path: Path) -> None:
     """kill -9 of the main process in the middle; then the same command gives the same tables and pictures."""
-    out, points, program = tmp_path / "out", tmp_path / "head.npy", tmp_path / "program.py"
-    np.save(points, head.points)
+    out, program = tmp_path / "out", tmp_path / "program.py"
     program.write_text(_PROGRAM)
     repository = Path(__file__).parents[2]
-    words = [sys.executable, str(program), str(photographs), str(out), str(points), head.method]
+    words = [sys.executable, str(program), str(photographs), str(out), fitting.model]
     process = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(repository)}, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
     while not list(out.glob(".parts/detect-*/*.parquet")) and time.monotonic() < until and process.poll() is None:
@@ -213,7 +209,7 @@ def test_killed_and_restarted(made: tuple[Path, Curated], photographs: Path, hea
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (out / "crop").exists()
-    done = run(photographs, out, head)
+    done = run(photographs, out, fitting)
     assert 0 < done.computed["detect"] < 12
     assert columns(out) == columns(made[0])
 
@@ -228,26 +224,26 @@ def test_killed_and_restarted(made: tuple[Path, Curated], photographs: Path, hea
         ({"workers": -1}, "workers: got -1"),
     ],
 )
-def test_mistakes(photographs: Path, head: Head, tmp_path: Path, changes: dict[str, Any], answer: str) -> None:
+def test_mistakes(photographs: Path, fitting: Fitting, tmp_path: Path, changes: dict[str, Any], answer: str) -> None:
     with pytest.raises(ValueError, match=answer):
-        run(photographs, tmp_path / "out", head, **changes)
+        run(photographs, tmp_path / "out", fitting, **changes)
 
 
-def test_folders_that_cannot_be(photographs: Path, head: Head, tmp_path: Path) -> None:
+def test_folders_that_cannot_be(photographs: Path, fitting: Fitting, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="lies in the folder of the photographs"):
-        run(photographs, photographs / "out", head)
+        run(photographs, photographs / "out", fitting)
     with pytest.raises(ValueError, match="does not exist"):
-        run(tmp_path / "nowhere", tmp_path / "out", head)
+        run(tmp_path / "nowhere", tmp_path / "out", fitting)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no photographs"):
-        run(tmp_path / "empty", tmp_path / "out", head)
+        run(tmp_path / "empty", tmp_path / "out", fitting)
 
 
-def test_nothing_kept(photographs: Path, head: Head, tmp_path: Path) -> None:
+def test_nothing_kept(photographs: Path, fitting: Fitting, tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     shutil.copy(photographs / "empty.png", root)
-    curated = run(root, tmp_path / "out", head)
+    curated = run(root, tmp_path / "out", fitting)
     assert len(curated.faces) == 0 and curated.rejections == [("empty", "", "no face")]
     assert json.loads((tmp_path / "out" / "camera_parameters.json").read_text()) == {}
-    assert not run(root, tmp_path / "out", head).changed
+    assert not run(root, tmp_path / "out", fitting).changed

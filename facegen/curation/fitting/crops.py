@@ -1,0 +1,43 @@
+"""The crop that a face is fitted in: Deep3DFaceRecon's 224 pixels, with its landmarks and the way back."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from facegen.curation.faces import implausible
+from facegen.curation.photographs import read_photograph
+from facegen.curation.stages import Rejection, Row
+from facegen.geometry.alignment import SimilarityFrame, similarity_crop
+
+
+class Crop(NamedTuple):
+    """Pixels, landmarks in them (y down), the frame that leads back, and the share that the picture does not show."""
+
+    image: UInt8[np.ndarray, "224 224 3"]
+    landmarks: Float[np.ndarray, "68 2"]
+    frame: SimilarityFrame
+    missing: float
+
+
+def read_crop(row: Row, root: str) -> Crop:
+    """Cut out the face of a row with `landmarks68`. Raises Rejection where the picture or the landmarks do not do."""
+    pixels = read_photograph(row, root).pixels
+    points = np.reshape(row["landmarks68"], (68, 2)).astype(np.float64)
+    size = (pixels.shape[1], pixels.shape[0])
+    reason = "not finite" if not np.isfinite(points).all() else implausible(points, None, size)
+    if reason:
+        raise Rejection("landmarks implausible", reason)
+    try:
+        crop = similarity_crop(pixels, points)
+    except ValueError as error:
+        raise Rejection("landmarks implausible", str(error)) from error
+    return Crop(crop.image, crop.landmarks, crop.frame, missing(crop.frame))
+
+
+def missing(frame: SimilarityFrame) -> float:
+    """Share of a crop that lies outside of its picture and is black."""
+    left, upper, right, lower = frame.box
+    width, height = frame.resized
+    seen = max(min(right, width) - max(left, 0), 0) * max(min(lower, height) - max(upper, 0), 0)
+    return 1 - seen / frame.size**2
