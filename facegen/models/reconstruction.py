@@ -101,13 +101,17 @@ class Reconstruction(pl.LightningModule):
         """Adam with its usual averages."""
         return torch.optim.Adam(self.network.parameters(), lr=self.learning_rate, fused=True)
 
+    def rate(self) -> float:
+        """The learning rate at this clock."""
+        return self.learning_rate * self.decay ** (self.images_seen // self.decay_images)
+
     def training_step(self, batch: FaceBatch, batch_idx: int) -> None:
         """One step of Adam, then the average and the clock."""
         rank, world_size = world()
         draws = Draws(self.seed, self.images_seen, self.device, rank, world_size)
         optimizer: Any = self.optimizers()
         for group in optimizer.param_groups:
-            group["lr"] = self.learning_rate * self.decay ** (self.images_seen // self.decay_images)
+            group["lr"] = self.rate()
         optimizer.zero_grad(set_to_none=True)
         found = self.supervision(self.network, to_float(batch.images), batch, draws)
         found.loss.backward()

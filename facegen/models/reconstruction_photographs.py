@@ -38,8 +38,8 @@ class Photographs:
 
     morphable: file of the model, or `procedural`. perspective: camera of the crops; Deep3DFaceRecon's unless said.
     landmarks: column of 68 points (y down, (0, 0) the upper left corner) in pixels of pictures of `landmarks_side`, or
-    of the batch's side where it is None. skin: column of part ids (`mask`, `segmentation` or `parts`). identity: a frozen network
-    that embeds faces (N, 3, 112, 112), or a file of ArcFace weights. augment: shift, scale, turn and mirror.
+    of the batch's side where it is None. skin: column of part ids (`mask`, `segmentation` or `parts`). identity: a
+    frozen network that embeds faces (N, 3, 112, 112), or a file of ArcFace weights. augment: as published.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """Weights and inputs from the integer hash of golden3d's 11_networks.json."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,13 @@ def hashed(count: int, k: int) -> np.ndarray:
 def hashed_tensor(shape: tuple[int, ...], k: int) -> Tensor:
     """The same as a tensor."""
     return torch.from_numpy(hashed(int(np.prod(shape)), k)).reshape(shape)
+
+
+def inputs(description: dict[str, Any], network: str) -> Tensor:
+    """The hashed input of a kind of network (`recon` or `recog`), before its range is changed."""
+    weights = description["procedural_weights"]
+    offset, shape = re.findall(r"salt\+(\d+), shape ([\dx]+)", weights["inputs"][network])[0]
+    return hashed_tensor(tuple(map(int, shape.split("x"))), weights["salt"] + int(offset))
 
 
 def procedural(name: str, shape: torch.Size, k: int) -> Tensor:

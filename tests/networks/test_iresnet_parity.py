@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from facegen.networks.iresnet import BLOCKS, IResNet
-from tests.networks.hashed import FILE, fill, hashed, hashed_tensor, reference
+from tests.networks.hashed import FILE, fill, hashed, inputs, reference
 
 pytestmark = [
     pytest.mark.parity,
@@ -28,7 +28,7 @@ def test_names_shapes_and_outputs(kind: str) -> None:
     fill(network, salt)
     found = [[name, list(value.shape)] for name, value in network.state_dict().items()]
     assert found == description["state_dict_keys"][f"iresnet_{kind}"]
-    faces = hashed_tensor((2, 3, 112, 112), salt + 901)
+    faces = inputs(description, "recog")
     with torch.no_grad():
         out = network(faces).numpy()
     for name, value in (("out", out), ("id_feature", out / np.linalg.norm(out, axis=1, keepdims=True))):

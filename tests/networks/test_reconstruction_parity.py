@@ -11,7 +11,7 @@ from facegen.geometry.alignment_similarity import DEEP3D_RESCALE, DEEP3D_SIZE
 from facegen.geometry.perspective import DEEP3D
 from facegen.losses.reconstruction import DEEP3D_WEIGHTS, LPFF_WEIGHTS
 from facegen.networks.reconstruction import ReconstructionNetwork, kind_of
-from tests.networks.hashed import FILE, fill, hashed_tensor, reference
+from tests.networks.hashed import FILE, fill, inputs, reference
 
 pytestmark = [
     pytest.mark.parity,
@@ -40,15 +40,15 @@ def described() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 @cache
 def filled(kind: str, use_last_fc: bool) -> ReconstructionNetwork:
-    network = ReconstructionNetwork(kind, use_last_fc=use_last_fc).double().eval()
+    layout = [part["stop"] - part["start"] for part in described()[0]["output_layout"][:3]]
+    network = ReconstructionNetwork(kind, layout, use_last_fc).double().eval()
     fill(network, described()[0]["procedural_weights"]["salt"])
     return network
 
 
 @cache
 def outputs(kind: str, use_last_fc: bool) -> dict[str, np.ndarray]:
-    salt, network = described()[0]["procedural_weights"]["salt"], filled(kind, use_last_fc)
-    images = (hashed_tensor((2, 3, 224, 224), salt + 900) + 1) / 2
+    network, images = filled(kind, use_last_fc), (inputs(described()[0], "recon") + 1) / 2
     features: list[torch.Tensor] = []
 
     def keep(module: Any, inputs: Any, out: torch.Tensor) -> None:
