@@ -21,7 +21,7 @@ class UVAssets(NamedTuple):
     `mouth`: around the lips, where masks are eroded less. `hair`: the scalp. `center`: eyes, nose and mouth, which are
     completed where no view shows them. `nasal_base`, `nostril`: where dark pixels, and where all, are replaced.
     `valid`: by view, what it shows. `whole`: the same of all views together. `boxes`: rows and columns in which
-    completion solves for pixels.
+    completion solves for pixels. `personal`: each fitted face's own albedo takes the place of the template.
     """
 
     lookup: Lookup
@@ -34,6 +34,7 @@ class UVAssets(NamedTuple):
     valid: Mapping[str, Valid]
     whole: Valid
     boxes: tuple[Box, ...]
+    personal: bool = False
 
     @property
     def size(self) -> int:

@@ -15,6 +15,8 @@ YUV = np.array(
     ]
 )
 
+_LEAST_DEVIATION = 1.0  # below one step of 255 there is nothing to enlarge but noise
+
 
 def to_yuv(texture: Float[np.ndarray, "*size 3"]) -> Float[np.ndarray, "*size 3"]:
     """Luminance and two differences of colour, in the unit of the RGB values."""
@@ -39,7 +41,7 @@ def match_color(source: Texture, target: Texture, mask: Mask, softness: float = 
         (part.ravel() for part in cv2.meanStdDev(cv2.transform(texture, YUV), mask=inside))
         for texture in (source, target)
     )
-    gain = wanted_deviation / (softness * np.where(deviation > 0, deviation, 1))
+    gain = wanted_deviation / (softness * np.maximum(deviation, _LEAST_DEVIATION))
     back = np.linalg.inv(YUV)
     linear = back @ (gain[:, None] * YUV)
     offset = back @ (wanted_mean - gain * mean)

@@ -49,6 +49,19 @@ def grow(mask: Mask, kernel: int) -> Mask:
     return cv2.dilate(threshold(mask, 0.0), np.ones((kernel, kernel), np.uint8))
 
 
+def around(mask: Mask, pixels: float) -> Mask:
+    """1 within `pixels` of a pixel of the mask."""
+    return threshold(cv2.distanceTransform((mask <= 0.5).astype(np.uint8), cv2.DIST_L2, 5), pixels, "less-equal")
+
+
+def smooth(values: np.ndarray, deviation: float) -> np.ndarray:
+    """About a Gaussian of that deviation, by three box filters, whose time does not grow with it."""
+    kernel = 2 * max(round(deviation), 1) + 1
+    for _ in range(3):
+        values = box_blur(values, kernel)
+    return values
+
+
 def mix(below: np.ndarray, above: np.ndarray, mask: Mask) -> np.ndarray:
     """`above` where the mask is 1, `below` where it is 0, linear between."""
     weight = mask[..., None]

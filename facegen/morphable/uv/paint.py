@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facegen.morphable.uv.assets import UVAssets
+from facegen.morphable.uv.blending import blend_softly
 from facegen.morphable.uv.colors import match_color
 from facegen.morphable.uv.masks import Mask, Texture, box_blur, shrink
 
@@ -37,14 +38,17 @@ def _as_textures(pictures: Float[np.ndarray, "batch height width 3"], like: Tens
 
 
 class Canvas(NamedTuple):
-    """A template that a decoder's square is painted on: FFHQ-UV's newer decoder draws only the face."""
+    """A template that a decoder's square is painted on: FFHQ-UV's newer decoder draws only the face.
+
+    `template` and the masks have the size of the canvas, `assets` that of the result.
+    """
 
     template: Texture
     blend: Mask
     hair: Mask
     rows: slice
     columns: slice
-    size: int  # of the result
+    assets: UVAssets
 
     @classmethod
     def of(cls, assets: UVAssets) -> Self:
@@ -53,7 +57,7 @@ class Canvas(NamedTuple):
             cv2.resize(array, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
             for array in (assets.template, assets.whole.minor, assets.hair)
         )
-        return cls(template, blend, hair, ROWS, COLUMNS, assets.size)
+        return cls(template, blend, hair, ROWS, COLUMNS, assets)
 
     def paint(self, faces: Textures) -> Textures:
         """Whole textures. Raises ValueError for squares of another size."""
@@ -64,4 +68,10 @@ class Canvas(NamedTuple):
         whole = _as_textures(self.template[None], faces).repeat(len(faces), 1, 1, 1)
         whole[:, :, self.rows, self.columns] = faces
         painted = paint_over(self.template, whole, self.blend, self.hair)
-        return F.interpolate(painted, (self.size, self.size), mode="bilinear", align_corners=False)
+        return F.interpolate(painted, (self.assets.size, self.assets.size), mode="bilinear", align_corners=False)
+
+    def finish(self, textures: Textures) -> Textures:
+        """Painted textures, clipped, blended once more into the template, where no view of a face shows it well."""
+        assets, pictures = self.assets, textures.clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy() * 255
+        blended = [blend_softly(assets.template, one, assets.whole.major, assets.hair) for one in pictures]
+        return _as_textures(np.stack(blended), textures)

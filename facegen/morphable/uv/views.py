@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,17 @@ class Lookup(NamedTuple):
         weights = self.weights.reshape(*self.weights.shape, *[1] * (attributes.ndim - 1))
         a, b, c = (np.take(attributes, self.vertices[..., k], axis=0) * weights[:, :, k] for k in range(3))
         return a + b + c
+
+    def extended(self, attributes: Float[np.ndarray, "vertex channel"]) -> Float[np.ndarray, "size size channel"]:
+        """As by calling it, but pixels without a triangle take the value of the nearest one that has."""
+        texture = self(attributes)
+        outside = (self.weights.sum(axis=-1) <= 0).astype(np.uint8)
+        if not outside.all():
+            _, nearest = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+            values = np.empty((int(nearest.max()) + 1, texture.shape[-1]), texture.dtype)
+            values[nearest[outside == 0]] = texture[outside == 0]
+            texture = values[nearest]
+        return texture
 
 
 class View(NamedTuple):

@@ -1,0 +1,51 @@
+"""Taking the light of a photograph out of a texture, and what hangs over the face: hair."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from facegen.morphable.uv.colors import luminance
+from facegen.morphable.uv.masks import FULL_SIZE, Mask, Texture, smooth, threshold
+from facegen.morphable.uv.views import Remapped
+
+_LEAST_SHADING = 0.15  # of the mean: darker places would become noise
+_HAIR, _SMOOTH = -0.3, 4.0  # change of the logarithm of brightness; pixels of 1024
+_EVEN = 255 / 100  # added to brightness before its logarithm
+
+
+class Unlit(NamedTuple):
+    """A view without its light. `exposure`: the mean brightness of the light; the albedo is `texture` / exposure."""
+
+    view: Remapped
+    exposure: float
+
+
+def divide_light(lit: Remapped, shading: Float[np.ndarray, "size size 3"]) -> Unlit:
+    """Each pixel divided by the shading there, channel by channel, and as bright on average as it was.
+
+    A picture does not tell a dark face in much light from a bright one in little, so that their product is kept.
+    """
+    exposure = 1.0
+    if (inside := lit.mask > 0.5).any():
+        exposure = max(float(luminance(shading[inside]).mean()), _LEAST_SHADING)
+    texture = lit.texture / np.maximum(shading / exposure, _LEAST_SHADING)
+    return Unlit(lit._replace(texture=np.clip(texture, 0, 255) * lit.mask[..., None]), exposure)
+
+
+def hair_over(view: Remapped, expected: Texture, scalp: Mask) -> Mask:
+    """1 on what is much darker than the fitted face's own colours and hangs together with the scalp.
+
+    `scalp`: where hair grows; a beard, brows and the dark of nostrils do not reach there.
+    """
+    size = len(scalp)
+    brightness, own = (np.log(luminance(texture) + _EVEN) for texture in (view.texture, expected))
+    inside = view.mask > 0.5
+    if not inside.any():
+        return np.zeros_like(scalp)
+    change = np.where(inside, brightness - own, 0)
+    dark = smooth((change - np.median(change[inside])).astype(np.float32), _SMOOTH * size / FULL_SIZE) < _HAIR
+    _, pieces = cv2.connectedComponents(((dark & inside) | (scalp > 0.5)).astype(np.uint8))
+    rooted = np.unique(pieces[scalp > 0.5])
+    return threshold(np.isin(pieces, rooted[rooted > 0]))
