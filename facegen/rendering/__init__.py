@@ -1,5 +1,8 @@
-"""Pictures of geometry: the mesh rasteriser."""
+"""Pictures of geometry: the mesh rasteriser, and gradients of what it draws."""
 
-from facegen.rendering.rasterizer import Rasterization, interpolate, rasterize
+from facegen.rendering.interpolation import interpolate, interpolate_derivatives
+from facegen.rendering.rasterization import Rasterization
+from facegen.rendering.rasterizer import rasterize
+from facegen.rendering.silhouettes import antialias, edge_neighbors
 
-__all__ = ["Rasterization", "interpolate", "rasterize"]
+__all__ = ["Rasterization", "antialias", "edge_neighbors", "interpolate", "interpolate_derivatives", "rasterize"]

@@ -48,17 +48,20 @@ def to_pixels(clip, height, width):  # (V, 4) => (V, 4): pixel x times w, pixel 
 @jit
 def pixel_range(a, b, c, size):
     """First and last pixel whose centre can lie between the least and the greatest of three coordinates."""
+    if np.isnan(a + b + c):
+        return 1, 0
     low = max(np.ceil(min(a, b, c) - 0.5), 0.0)
     high = min(np.floor(max(a, b, c) - 0.5), size - 1.0)
-    return int(low), int(high)
+    return (int(low), int(high)) if low <= high else (1, 0)
 
 
 @jit
-def bounds(homogeneous, pixels, i, j, k, height, width, cull):
-    """Rows and columns a triangle can touch: none if it is culled, the whole image if it reaches behind the camera."""
+def bounds(homogeneous, pixels, i, j, k, rows, width, cull):
+    """Rows within `rows` [first, end) and columns a triangle can touch: none if it is culled, all if it reaches behind
+    the camera."""
     in_front = (homogeneous[i, 3] > 0) + (homogeneous[j, 3] > 0) + (homogeneous[k, 3] > 0)
     if in_front < 3:
-        return 0, (height if in_front > 0 else 0) - 1, 0, width - 1
+        return rows[0], (rows[1] if in_front > 0 else rows[0]) - 1, 0, width - 1
     ax, ay, bx, by, cx, cy = pixels[i, 0], pixels[i, 1], pixels[j, 0], pixels[j, 1], pixels[k, 0], pixels[k, 1]
     # rows count downwards, so a triangle that is counter-clockwise to the viewer has a negative area
     if cull and (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) >= 0.0:
@@ -66,35 +69,36 @@ def bounds(homogeneous, pixels, i, j, k, height, width, cull):
     left, right = pixel_range(ax, bx, cx, width)
     if left > right:
         return 0, -1, 0, -1
-    top, bottom = pixel_range(ay, by, cy, height)
-    return top, bottom, left, right
+    top, bottom = pixel_range(ay, by, cy, rows[1])
+    return max(top, rows[0]), bottom, left, right
 
 
 @jit
-def edge(p, q):  # homogeneous line through two points, as the coefficients of x, y and 1
-    return p[1] * q[3] - p[3] * q[1], p[3] * q[0] - p[0] * q[3], p[0] * q[1] - p[1] * q[0]
+def edge(corners, i, j):  # homogeneous line through two vertices, as the coefficients of x, y and 1
+    px, py, pw, qx, qy, qw = corners[i, 0], corners[i, 1], corners[i, 3], corners[j, 0], corners[j, 1], corners[j, 3]
+    return py * qw - pw * qy, pw * qx - px * qw, px * qy - py * qx
 
 
 @jit
-def fill(face, p, q, r, box, cull, triangle_id, barycentric, depth):
+def fill(face, corners, i, j, k, box, cull, triangle_id, barycentric, depth):
     """Depth-test one triangle at the centres of the pixels in `box`; ties go to the triangle drawn first."""
-    ax, ay, ac = edge(q, r)
-    bx, by, bc = edge(r, p)
-    cx, cy, cc = edge(p, q)
-    determinant = p[0] * ax + p[1] * ay + p[3] * ac
+    ax, ay, ac = edge(corners, j, k)
+    bx, by, bc = edge(corners, k, i)
+    cx, cy, cc = edge(corners, i, j)
+    determinant = corners[i, 0] * ax + corners[i, 1] * ay + corners[i, 3] * ac
     if determinant == 0.0 or (cull and determinant > 0.0):
         return
+    sign = 1.0 if determinant > 0.0 else -1.0
     for row in range(box[0], box[1] + 1):
         y = row + 0.5
         for column in range(box[2], box[3] + 1):
             x = column + 0.5
-            a = (ax * x + ay * y + ac) / determinant
-            b = (bx * x + by * y + bc) / determinant
-            c = (cx * x + cy * y + cc) / determinant
-            if a < 0.0 or b < 0.0 or c < 0.0:
+            a, b, c = ax * x + ay * y + ac, bx * x + by * y + bc, cx * x + cy * y + cc
+            if not (a * sign >= 0.0 and b * sign >= 0.0 and c * sign >= 0.0):  # outside, or not a number
                 continue
-            z = a * p[2] + b * q[2] + c * r[2]
-            if z < -1.0 or z > 1.0 or np.float32(z) >= depth[row, column]:
+            a, b, c = a / determinant, b / determinant, c / determinant
+            z = a * corners[i, 2] + b * corners[j, 2] + c * corners[k, 2]
+            if not (z >= -1.0 and z <= 1.0) or depth.dtype.type(z) >= depth[row, column]:
                 continue
             total = a + b + c
             depth[row, column] = z
@@ -105,15 +109,22 @@ def fill(face, p, q, r, box, cull, triangle_id, barycentric, depth):
 
 
 @jit
+def draw(corners, pixels, triangles, cull, rows, triangle_id, barycentric, depth):
+    """Draw (F, 3) triangles between vertices of `to_pixels` into the rows [first, end) of (H, W) buffers."""
+    width = triangle_id.shape[1]
+    for face in range(triangles.shape[0]):
+        i, j, k = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+        box = bounds(corners, pixels, i, j, k, rows, width, cull)
+        if box[0] <= box[1] and box[2] <= box[3]:
+            fill(face, corners, i, j, k, box, cull, triangle_id, barycentric, depth)
+
+
+@jit
 def rasterize(clip, triangles, cull, triangle_id, barycentric, depth):
     """Draw (F, 3) triangles of (V, 4) clip-space vertices into (H, W) buffers made by the caller."""
     height, width = triangle_id.shape
     corners, pixels = to_pixels(clip, height, width)
-    for face in range(triangles.shape[0]):
-        i, j, k = triangles[face, 0], triangles[face, 1], triangles[face, 2]
-        box = bounds(corners, pixels, i, j, k, height, width, cull)
-        if box[0] <= box[1] and box[2] <= box[3]:
-            fill(face, corners[i], corners[j], corners[k], box, cull, triangle_id, barycentric, depth)
+    draw(corners, pixels, triangles, cull, (0, height), triangle_id, barycentric, depth)
 
 
 @jit

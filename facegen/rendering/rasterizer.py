@@ -1,42 +1,30 @@
-"""Which triangle is seen at which pixel, and what its corners carry there."""
+"""Which triangle is seen at which pixel, and where on it."""
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, NamedTuple
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-Backend = Literal["auto", "cpu"]
+from facegen.rendering import nvdiffrast_backend
+from facegen.rendering.definitions import barycentric_at
+from facegen.rendering.interpolation import interpolate
+from facegen.rendering.rasterization import Backend, Rasterization, check_mesh
+from facegen.rendering.silhouettes import antialias
+from facegen.rendering.threads import bands, each
 
+__all__ = ["Rasterization", "antialias", "interpolate", "rasterize", "rasterize_numpy"]
 
-class Rasterization(NamedTuple):
-    """What a pixel centre sees. Row 0 is the top of the image, where clip-space y/w = 1."""
-
-    triangle_id: Int[Tensor, "batch height width"]  # row of `triangles`, -1 where nothing is seen
-    barycentric: Float[Tensor, "batch height width 3"]  # perspective-correct weights of the corners, 0 outside
-    depth: Float[Tensor, "batch height width"]  # z/w in [-1, 1], 1 where nothing is seen
-
-
-def _check(vertices_clip: Tensor, triangles: Tensor, backend: str) -> None:
-    if vertices_clip.ndim != 3 or vertices_clip.shape[-1] != 4:
-        raise ValueError(f"rasterize: got vertices of shape {tuple(vertices_clip.shape)}, expected (N, V, 4)")
-    if triangles.ndim != 2 or triangles.shape[-1] != 3 or triangles.is_floating_point():
-        raise ValueError(
-            f"rasterize: got {triangles.dtype} triangles {tuple(triangles.shape)}, expected integer (F, 3)"
-        )
-    if len(triangles) and not 0 <= int(triangles.min()) <= int(triangles.max()) < vertices_clip.shape[1]:
-        got = f"{int(triangles.min())}..{int(triangles.max())}"
-        raise ValueError(f"rasterize: got vertex indices {got}, expected 0..{vertices_clip.shape[1] - 1}")
-    if backend not in ("auto", "cpu"):
-        raise ValueError(f"rasterize: got backend {backend!r}, expected 'auto' or 'cpu'")
-    if vertices_clip.device.type != "cpu":
-        raise ValueError(f"rasterize: got vertices on {vertices_clip.device}, expected the CPU; call .cpu() first")
+Size = tuple[int, int]
 
 
 def rasterize_numpy(
-    vertices_clip: np.ndarray, triangles: np.ndarray, size: tuple[int, int], cull: bool = False
+    vertices_clip: np.ndarray, triangles: np.ndarray, size: Size, cull: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One image of `rasterize`: (V, 4) float vertices and (F, 3) int32 triangles to arrays without a batch axis."""
     from facegen.rendering import kernels
@@ -51,44 +39,81 @@ def rasterize_numpy(
 def rasterize(
     vertices_clip: Float[Tensor, "batch vertex 4"],
     triangles: Int[Tensor, "face 3"],
-    size: int | tuple[int, int],
+    size: int | Size,
     backend: Backend = "auto",
     *,
     cull: bool = False,
 ) -> Rasterization:
     """Find the nearest triangle at every pixel centre of images of `size` (side, or height and width).
 
-    Vertices are in clip space (x right, y up, visible where |x|, |y|, |z| <= w). A triangle that crosses the camera's
-    plane needs no clipping. At equal depth the triangle that comes first is seen. `cull` drops triangles that turn
-    their clockwise side to the camera. Not differentiable. Images of a batch are drawn by torch.get_num_threads()
-    threads; the result does not depend on them.
+    Vertices are in clip space (x right, y up, visible where |x|, |y|, |z| <= w), float32 or float64. A triangle that
+    crosses the camera's plane needs no clipping. At equal depth the triangle that comes first is seen. `cull` drops
+    triangles that turn their clockwise side to the camera.
+
+    Barycentric coordinates and depth are differentiable with respect to the vertices (once); which triangle is seen is
+    not: see `antialias`. On a CPU, torch.get_num_threads() threads share images and, of few images, rows; the result
+    does not depend on them. "auto" takes nvdiffrast for CUDA tensors where it is installed; without it, only the
+    search for triangles is done on the CPU.
     """
-    _check(vertices_clip, triangles, backend)
+    check_mesh(vertices_clip, triangles, "rasterize")
     shape = (size, size) if isinstance(size, int) else size
-    vertices = vertices_clip.detach().contiguous().numpy()
-    faces = triangles.to(torch.int32).contiguous().numpy()
-    if len(vertices) == 0:
-        return Rasterization(
-            torch.zeros(0, *shape, dtype=torch.int32), torch.zeros(0, *shape, 3), torch.zeros(0, *shape)
+    if nvdiffrast_backend.chosen(backend, vertices_clip):
+        return nvdiffrast_backend.rasterize(vertices_clip, triangles, shape, cull)
+    faces = triangles.to("cpu", torch.int32).contiguous()
+    if vertices_clip.device.type == "cpu":
+        return Rasterization(*_Rasterize.apply(vertices_clip, faces, shape, cull))  # type: ignore[misc]
+    _say_where()
+    triangle_id = _draw(vertices_clip.detach().cpu(), faces, shape, cull)[0].to(vertices_clip.device)
+    return Rasterization(triangle_id, *barycentric_at(vertices_clip, triangles, triangle_id))
+
+
+@cache
+def _say_where() -> None:
+    print("rendering: without nvdiffrast, what a GPU shall draw is searched for on the CPU", file=sys.stderr)
+
+
+def _draw(vertices: Tensor, faces: Tensor, size: Size, cull: bool) -> tuple[Tensor, Tensor, Tensor]:
+    from facegen.rendering import kernels
+
+    count = len(vertices)
+    triangle_id = torch.full((count, *size), -1, dtype=torch.int32)
+    barycentric = torch.zeros(count, *size, 3, dtype=vertices.dtype)
+    depth = torch.ones(count, *size, dtype=vertices.dtype)
+    triangles, buffers = faces.numpy(), [x.numpy() for x in (triangle_id, barycentric, depth)]
+
+    def strip(index: int, points: Sequence[np.ndarray], rows: Size) -> None:
+        kernels.draw(*points, triangles, cull, rows, *(buffer[index] for buffer in buffers))
+
+    parts = bands(size[0], count)
+    images = vertices.contiguous().numpy()
+    if len(parts) == 1:  # transforming vertices in the same task keeps them in the thread's cache
+        each(lambda i: strip(i, kernels.to_pixels(images[i], *size), parts[0]), range(count))
+        return triangle_id, barycentric, depth
+    points = [kernels.to_pixels(image, *size) for image in images]
+    tasks = [(i, points[i], rows) for i in range(count) for rows in parts]
+    each(strip, *zip(*tasks, strict=True))
+    return triangle_id, barycentric, depth
+
+
+class _Rasterize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vertices: Tensor, faces: Tensor, size: Size, cull: bool) -> tuple[Tensor, Tensor, Tensor]:
+        triangle_id, barycentric, depth = _draw(vertices, faces, size, cull)
+        ctx.save_for_backward(vertices, faces, triangle_id)
+        ctx.mark_non_differentiable(triangle_id)
+        return triangle_id, barycentric, depth
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        from facegen.rendering import gradient_kernels
+
+        vertices, faces, triangle_id = (saved.contiguous() for saved in ctx.saved_tensors)
+        result = torch.zeros_like(vertices)
+        arrays = [x.contiguous().numpy() for x in (triangle_id, *gradients[1:], result)]
+        points, triangles = vertices.numpy(), faces.numpy()
+        each(
+            lambda i: gradient_kernels.barycentric_gradient(points[i], triangles, *(x[i] for x in arrays)),
+            range(len(vertices)),
         )
-    with ThreadPoolExecutor(min(len(vertices), torch.get_num_threads())) as pool:
-        images = list(pool.map(lambda one: rasterize_numpy(one, faces, shape, cull), vertices))
-    return Rasterization(*(torch.from_numpy(np.stack(arrays)) for arrays in zip(*images, strict=True)))
-
-
-def interpolate(
-    attributes: Float[Tensor, "*batch vertex channel"], rasterization: Rasterization, triangles: Int[Tensor, "face 3"]
-) -> Float[Tensor, "batch height width channel"]:
-    """Attributes of (V, C) shared or (N, V, C) own vertices at every pixel; 0 where nothing is seen.
-
-    Differentiable with respect to the attributes, not to visibility.
-    """
-    seen = rasterization.triangle_id >= 0
-    corners = triangles.long()[rasterization.triangle_id.clamp(min=0).long()]
-    if attributes.ndim == 2:
-        values = attributes[corners]
-    else:
-        batch = torch.arange(len(corners), device=corners.device)[:, None, None, None]
-        values = attributes[batch, corners]
-    weights = torch.where(seen[..., None], rasterization.barycentric, 0).to(attributes.dtype)
-    return (weights[..., None] * values).sum(dim=-2)
+        return result, None, None, None

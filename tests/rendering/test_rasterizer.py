@@ -1,17 +1,14 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from facegen.rendering import interpolate, rasterize
+from facegen.rendering import antialias, interpolate, rasterize
+from facegen.rendering.definitions import barycentric_at, visible_triangles
+from facegen.rendering.normals import vertex_normals as differentiable_normals
 from facegen.rendering.rasterizer import rasterize_numpy
-
-
-def random_scene(seed: int, vertices: int = 24, triangles: int = 18) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles in front of, across and behind the camera, some outside the view."""
-    generator = np.random.default_rng(seed)
-    w = generator.uniform(-0.5, 3.0, (vertices, 1))
-    clip = np.concatenate([generator.uniform(-2, 2, (vertices, 3)), w], axis=1)
-    return clip.astype(np.float32), generator.integers(0, vertices, (triangles, 3)).astype(np.int32)
+from tests.rendering.scenes import ellipsoid, plane, random_scene, seen_from_front
 
 
 def brute_force(clip: np.ndarray, triangles: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,18 +39,6 @@ def test_equals_brute_force_on_random_triangles(seed: int) -> None:
     assert (ids >= 0).mean() > 0.05
     np.testing.assert_allclose(got_weights[same], weights[same], atol=1e-4)
     np.testing.assert_allclose(got_depth[same], depth[same], atol=1e-4)
-
-
-def plane(count: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
-    """A tilted square seen in perspective, as a grid of triangles, and its vertices in clip space."""
-    line = torch.linspace(-1, 1, count)
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    depth = 2 + 0.8 * x + 0.3 * y
-    clip = torch.stack([x * 2, y * 2, depth - 2, depth], dim=-1).reshape(-1, 4)
-    index = torch.arange(count * count).reshape(count, count)
-    corners = [index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]]
-    quads = torch.stack(corners, dim=-1).reshape(-1, 4)
-    return clip[None], torch.cat([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
 def test_neighbours_leave_no_gap_and_interpolation_is_perspective_correct() -> None:
@@ -92,13 +77,82 @@ def test_batch_equals_single_images() -> None:
             assert torch.equal(a[0], b[index])
 
 
-def test_interpolation_passes_gradients_to_attributes() -> None:
-    clip, triangles = plane()
-    colors = torch.rand(1, 36, 3, requires_grad=True)
-    seen = rasterize(clip, triangles, 24)
-    interpolate(colors, seen, triangles).sum().backward()
-    assert colors.grad is not None
-    torch.testing.assert_close(colors.grad.sum(), (seen.triangle_id >= 0).sum() * 3.0)
+@pytest.mark.parametrize("cull", [False, True])
+def test_equals_its_definition(cull: bool) -> None:
+    scenes = [random_scene(seed) for seed in range(20, 30)]
+    clip, triangles = torch.from_numpy(np.stack([scene[0] for scene in scenes])), torch.from_numpy(scenes[0][1])
+    seen = rasterize(clip, triangles, (40, 30), cull=cull)
+    ids = visible_triangles(clip, triangles, (40, 30), cull)
+    assert (ids != seen.triangle_id).float().mean() < 1e-3  # a centre on an edge may fall to either side
+    weights, depth = barycentric_at(clip.double(), triangles, seen.triangle_id)
+    torch.testing.assert_close(seen.barycentric, weights.float(), atol=2e-5, rtol=0)
+    torch.testing.assert_close(seen.depth, depth.float(), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradient_equals_its_definition(dtype: torch.dtype) -> None:
+    points, triangles = ellipsoid(7, 9)
+    clip = torch.stack([seen_from_front(points), seen_from_front(points * 1.2)]).to(dtype).requires_grad_()
+    seen = rasterize(clip, triangles, 33)
+    torch.manual_seed(0)
+    upstream = torch.randn_like(seen.barycentric), torch.randn_like(seen.depth)
+    (ours,) = torch.autograd.grad(seen[1:], clip, upstream)
+    expected = torch.autograd.grad(barycentric_at(clip, triangles, seen.triangle_id), clip, upstream)[0]
+    limit = 1e-5 if dtype == torch.float32 else 1e-12
+    assert (ours - expected).abs().max() <= limit * expected.abs().max()
+    assert ours.dtype == seen.barycentric.dtype == dtype and ours.abs().max() > 1
+
+
+def test_gradient_equals_finite_differences() -> None:
+    clip, triangles = plane(3)
+
+    def hit(vertices: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return rasterize(vertices, triangles, 5)[1:]
+
+    torch.manual_seed(0)
+    moved = (clip.double() + 0.01 * torch.randn(clip.shape, dtype=torch.float64)).requires_grad_()
+    assert torch.autograd.gradcheck(hit, moved, eps=1e-7, atol=1e-6)
+
+
+def test_threads_do_not_change_a_bit() -> None:
+    points, triangles = ellipsoid(40, 60)
+    clip = torch.stack([seen_from_front(points), seen_from_front(points * 1.1)]).float()
+    threads, results = torch.get_num_threads(), []
+    try:
+        for count, images in ((1, 2), (2, 1), (3, 2), (7, 1)):
+            torch.set_num_threads(count)
+            vertices = clip[:images].clone().requires_grad_()
+            seen = rasterize(vertices, triangles, (61, 50))
+            gradient = torch.autograd.grad(seen.barycentric.square().sum() + seen.depth.sum(), vertices)[0]
+            results.append([x[:1] for x in (*seen, gradient)])
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30])
+def test_a_vertex_gone_astray_harms_its_own_triangles_only(value: float) -> None:
+    points, triangles = ellipsoid(9, 12)
+    clip = torch.stack([seen_from_front(points)] * 2)
+    expected = rasterize(clip[:1], triangles, 40)
+    for column in range(4):
+        broken = clip.clone()
+        broken[1, 40, column] = value
+        seen = rasterize(broken.requires_grad_(), triangles, 40)
+        assert torch.equal(seen.triangle_id[:1], expected.triangle_id)
+        if math.isnan(value):
+            own = (triangles == 40).any(dim=-1)
+            assert not own[seen.triangle_id[1][seen.triangle_id[1] >= 0].long()].any()
+            others = (expected.triangle_id[0] >= 0) & ~own[expected.triangle_id[0].clamp(min=0).long()]
+            assert torch.equal(seen.triangle_id[1][others], expected.triangle_id[0][others])
+        blended = antialias(seen.depth[..., None].clone(), seen, broken, triangles)
+        assert torch.isfinite(torch.autograd.grad(blended[0].sum(), broken)[0][0]).all()
+
+
+def test_no_images() -> None:
+    seen = rasterize(torch.zeros(0, 3, 4), torch.tensor([[0, 1, 2]]), (4, 5))
+    assert [tuple(x.shape) for x in seen] == [(0, 4, 5), (0, 4, 5, 3), (0, 4, 5)]
 
 
 def test_vertex_normals_of_a_sphere_point_outwards() -> None:
@@ -109,6 +163,8 @@ def test_vertex_normals_of_a_sphere_point_outwards() -> None:
     normals = vertex_normals(octahedron, np.array(faces, np.int32))
     np.testing.assert_allclose(normals[:6], octahedron[:6], atol=1e-6)
     assert (normals[6] == 0).all()
+    again = differentiable_normals(torch.from_numpy(octahedron).expand(2, 7, 3), torch.tensor(faces))
+    np.testing.assert_allclose(again[1], normals, atol=1e-6)
 
 
 def test_mistakes_are_named() -> None:

@@ -1,0 +1,95 @@
+"""Compiled loops behind the gradients of rasterisation and interpolation. Import inside the function that needs them.
+
+Each is tested against its definition in PyTorch (facegen.rendering.definitions).
+"""
+
+from facegen.rendering.kernels import edge, jit
+
+
+@jit
+def barycentric_gradient(clip, triangles, triangle_id, grad_barycentric, grad_depth, out):
+    """Add to `out` (V, 4) what the gradients of one image's barycentric coordinates and depth give the vertices.
+
+    With the corners' x, y and w as columns of M and the ray s = (x, y, 1): M a = s, coordinates a / sum(a), depth
+    sum(a z). From dM a + M da = 0 the gradient of M is -h a^T, where M^T h is the gradient of a.
+    """
+    height, width = triangle_id.shape
+    for row in range(height):
+        y = 1.0 - (2 * row + 1) / height
+        for column in range(width):
+            face = triangle_id[row, column]
+            if face < 0:
+                continue
+            gi, gj, gk = (
+                grad_barycentric[row, column, 0], grad_barycentric[row, column, 1], grad_barycentric[row, column, 2],
+            )  # fmt: skip
+            gz = grad_depth[row, column]
+            if gi == 0.0 and gj == 0.0 and gk == 0.0 and gz == 0.0:
+                continue
+            i, j, k = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+            ix, iy, iw = edge(clip, j, k)
+            jx, jy, jw = edge(clip, k, i)
+            kx, ky, kw = edge(clip, i, j)
+            scale = 1.0 / (clip[i, 0] * ix + clip[i, 1] * iy + clip[i, 3] * iw)
+            x = (2 * column + 1) / width - 1.0
+            a = (ix * x + iy * y + iw) * scale
+            b = (jx * x + jy * y + jw) * scale
+            c = (kx * x + ky * y + kw) * scale
+            total = a + b + c
+            mean = (gi * a + gj * b + gk * c) / total
+            ga = ((gi - mean) / total + gz * clip[i, 2]) * scale
+            gb = ((gj - mean) / total + gz * clip[j, 2]) * scale
+            gc = ((gk - mean) / total + gz * clip[k, 2]) * scale
+            hx, hy, hw = ga * ix + gb * jx + gc * kx, ga * iy + gb * jy + gc * ky, ga * iw + gb * jw + gc * kw
+            for vertex, share in ((i, a), (j, b), (k, c)):
+                out[vertex, 0] -= share * hx
+                out[vertex, 1] -= share * hy
+                out[vertex, 2] += share * gz
+                out[vertex, 3] -= share * hw
+
+
+@jit
+def interpolate(attributes, triangles, triangle_id, barycentric, rows, out):
+    """Write the attributes (V, C) of rows [first, end) of one image to `out` (H, W, C), zero where nothing is seen."""
+    channels = attributes.shape[1]
+    for row in range(rows[0], rows[1]):
+        for column in range(triangle_id.shape[1]):
+            target = out[row, column]
+            face = triangle_id[row, column]
+            if face < 0:
+                target[:] = 0
+                continue
+            first, second, third = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+            a, b, c = barycentric[row, column, 0], barycentric[row, column, 1], barycentric[row, column, 2]
+            for channel in range(channels):
+                target[channel] = (
+                    a * attributes[first, channel] + b * attributes[second, channel] + c * attributes[third, channel]
+                )
+
+
+@jit
+def interpolate_gradient(attributes, triangles, triangle_id, barycentric, gradient, to_attributes, to_barycentric):
+    """Add one image's gradient (H, W, C) to that of the attributes (V, C), write that of the barycentric (H, W, 3).
+
+    Either result may be an array of size 0, which says that it is not wanted.
+    """
+    inner, outer = to_barycentric.size > 0, to_attributes.size > 0
+    channels = attributes.shape[1]
+    height, width = triangle_id.shape
+    for row in range(height):
+        for column in range(width):
+            face = triangle_id[row, column]
+            if face < 0:
+                continue
+            g = gradient[row, column]
+            for k in range(3):
+                vertex = triangles[face, k]
+                if inner:
+                    total = barycentric[row, column, k] * 0
+                    for channel in range(channels):
+                        total += g[channel] * attributes[vertex, channel]
+                    to_barycentric[row, column, k] = total
+                if outer:
+                    weight = barycentric[row, column, k]
+                    for channel in range(channels):
+                        to_attributes[vertex, channel] += weight * g[channel]

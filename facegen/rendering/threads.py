@@ -1,0 +1,24 @@
+"""Compiled loops on several threads: the loops let go of the interpreter lock, Python's pool hands out the work."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+
+def each(function: Callable[..., Any], *arguments: Iterable[Any]) -> list[Any]:
+    """`list(map(function, *arguments))` on torch.get_num_threads() threads."""
+    tasks = list(zip(*arguments, strict=True))
+    threads = min(len(tasks), torch.get_num_threads())
+    if threads <= 1:
+        return [function(*task) for task in tasks]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda task: function(*task), tasks))
+
+
+def bands(height: int, images: int) -> list[tuple[int, int]]:
+    """Rows [start, stop) of one image that one thread does: all where there are as many images as threads."""
+    count = max(1, min(height, -(-torch.get_num_threads() // max(images, 1))))
+    return list(pairwise(height * band // count for band in range(count + 1)))
