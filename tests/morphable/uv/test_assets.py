@@ -69,7 +69,7 @@ def test_bad_folders_are_refused_in_one_line(folder: Path) -> None:
     with pytest.raises(ValueError, match="is no folder"):
         read_assets(folder / "nowhere")
     original = (folder / INFO_FILE).read_bytes()
-    with pytest.raises(ValueError, match="no readable .mat file"):
+    with pytest.raises(ValueError, match=r"no readable \.mat file"):
         read_assets(replaced(folder, INFO_FILE, b"nonsense"))
     savemat(folder / INFO_FILE, {"uv_idx_bw": np.zeros((4, 4, 3))})
     with pytest.raises(ValueError, match="lacks uv_idx_v_idx"):
@@ -82,7 +82,7 @@ def test_bad_folders_are_refused_in_one_line(folder: Path) -> None:
         read_assets(folder)
     with pytest.raises(ValueError, match="no readable picture"):
         read_assets(replaced(replaced(folder, INFO_FILE, original), TEMPLATE_FILE, b"nonsense"))
-    with pytest.raises(ValueError, match=r"lacks hair_mask.png \(1 of 16 files\)"):
+    with pytest.raises(ValueError, match=r"lacks hair_mask\.png \(1 of 16 files\)"):
         read_assets(replaced(folder, MASK_FILES["hair"], None))
 
 

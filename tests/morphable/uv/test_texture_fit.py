@@ -98,7 +98,7 @@ def test_without_a_start_the_fitter_makes_one(case: Case) -> None:
 )
 def test_wrong_arguments_are_named(case: Case, wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        case.fit(**wrong)
+        case.fit(case.image, 1, **wrong)
 
 
 def test_images_of_another_kind_are_refused(case: Case) -> None:
