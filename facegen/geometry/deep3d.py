@@ -78,7 +78,7 @@ def head_angles(rotation: Float[Tensor, "batch 3 3"]) -> Float[Tensor, "batch 3"
 
 
 def head_pose(labels: Float[Tensor, "batch 25"]) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch 3"]]:
-    """Pose coefficients `angle` and `trans` of a head that cameras see from where they are: undoes `reconstruction_pose`.
+    """Pose coefficients `angle` and `trans` of a head that is seen from cameras: undoes `reconstruction_pose`.
 
     Intrinsics are not looked at: they are the perspective's.
     """

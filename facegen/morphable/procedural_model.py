@@ -135,8 +135,8 @@ def _coded(
     scaled = np.tensordot(root, fields[kept].astype(np.float64), axes=1)
     added = np.tensordot(mean, fields.astype(np.float64), axes=1)
     coding = (kept, mean[kept].astype(np.float32), np.linalg.inv(root).astype(np.float32))
-    as_tensors = (torch.from_numpy(array.astype(np.float32)) for array in (added, scaled))
-    return *as_tensors, Coding(*map(torch.from_numpy, coding))
+    as_tensors = [torch.from_numpy(array.astype(np.float32)) for array in (added, scaled)]
+    return as_tensors[0], as_tensors[1], Coding(*map(torch.from_numpy, coding))
 
 
 def _front(mean: Float[Tensor, "vertex 3"], part: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Fitting a morphable model to faces in pictures: analysis by synthesis, coarse to fine, a batch at a time."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -7,8 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from facegen.geometry.cameras import LABEL_SIZE, from_coefficients, head_angles, head_rotation
-from facegen.morphable.coefficients import Coefficients
+from facegen.geometry.cameras import from_coefficients, head_angles, head_rotation
 from facegen.morphable.fitting.confidence import pose_angles, pose_interval
 from facegen.morphable.fitting.descent import State, descend
 from facegen.morphable.fitting.landmarks import LandmarkFit, Landmarks, fit_landmarks, moved
@@ -18,7 +18,7 @@ from facegen.morphable.fitting.score import Evidence, failure_score
 from facegen.morphable.fitting.tables import Tables
 from facegen.morphable.fitting.weights import DETECTED, Weights
 from facegen.morphable.model import MorphableModel
-from facegen.morphable.render import render
+from facegen.morphable.render import Render, render
 
 Images = Float[Tensor, "batch 3 side side"] | UInt8[Tensor, "batch 3 side side"]
 _UNIT = 224  # the side of the picture that noise is counted in
@@ -39,9 +39,17 @@ class Fit(NamedTuple):
     loss: Float[Tensor, " batch"]  # the published energy at the end; without pictures the cost of the landmarks
     pose_degrees: Float[Tensor, "batch 3"]  # yaw, pitch, roll of the camera around the head, as `view_angles`
     interval_degrees: Float[Tensor, "batch 3"]  # half widths of their 90 % intervals; NaN without landmarks
-    score: Float[Tensor, " batch"]  # probability that the fit failed
+    score: Float[Tensor, " batch"]  # probability that the fit failed: see `failure_score`
+    evidence: Evidence  # what it rests on
     converged: Bool[Tensor, " batch"]
     iterations: Int[Tensor, " batch"]
+
+    @classmethod
+    def joined(cls, fits: Sequence["Fit"]) -> "Fit":
+        """Several batches as one."""
+        parts = dict(zip(cls._fields, zip(*fits, strict=True), strict=True))
+        evidence = Evidence(*(torch.cat(values) for values in zip(*parts.pop("evidence"), strict=True)))
+        return cls(**{name: torch.cat(values) for name, values in parts.items()}, evidence=evidence)
 
 
 class Fitter:
@@ -97,13 +105,14 @@ class Fitter:
         side = self.model.perspective.size if images is None else images.shape[-1]
         found = None if landmarks is None else self._from_landmarks(landmarks, side, start)
         state = self._state(found, start)
-        loss = None if found is None else found.cost
+        loss = torch.full_like(state[0][:, 0, 0], torch.nan) if found is None else found.cost
         iterations = torch.zeros(len(state[0]), dtype=torch.long) if found is None else found.iterations
         converged = torch.ones_like(iterations, dtype=torch.bool) if found is None else found.converged
         if images is not None and self.photometric:
             state, loss, converged, more = self._from_pixels(_unit_range(images), landmarks, masks, state)
             iterations = iterations + more.to(iterations)
-        return self._result(state, found, loss, converged, iterations, side)
+        shown = _unit_range(images) if images is not None and self.photometric else None
+        return self._result(state, found, shown, loss, converged, iterations, side)
 
     def _check(
         self, images: Tensor | None, landmarks: Tensor | None, masks: Tensor | None, start: Tensor | None
@@ -175,22 +184,26 @@ class Fitter:
         converged = torch.zeros(len(images), dtype=torch.bool, device=images.device)
         for size in [min(size, side) for size in self.sizes]:
             given = None if landmarks is None else self._given(landmarks[known], side, size)
-            small = [F.interpolate(x[known], (size, size), mode="area") for x in (images, masks)]
-            shape, layout = here[2], self.model.layout
-            normals = self.model.normals_of(self.model.shape_of(*shape.split([layout.identity, layout.expression], 1)))
-            given_at = (*small, given, self.weights, self.most_points, shape, normals)
-            photographs = Photographs(self.model, self.tables, *given_at)
+            small = (F.interpolate(x[known], (size, size), mode="area") for x in (images, masks))
+            photographs = self._photographs(*small, given, here[2])
             found = descend(here, photographs.equations, moved, self.iterations, _ENOUGH)
             here, iterations = found.state, iterations + found.iterations
             loss[known], converged[known] = found.equations.cost, found.converged
         whole = tuple(part.index_copy(0, known, new) for part, new in zip(state, here, strict=True))
         return whole, loss, converged, torch.zeros_like(converged, dtype=torch.long).index_copy(0, known, iterations)
 
+    def _photographs(self, images: Tensor, masks: Tensor, given: Landmarks | None, shape: Tensor) -> Photographs:
+        layout = self.model.layout
+        normals = self.model.normals_of(self.model.shape_of(*shape.split([layout.identity, layout.expression], dim=1)))
+        how = (self.weights, self.most_points)
+        return Photographs(self.model, self.tables, images, masks, given, *how, shape, normals)
+
     def _result(
         self,
         state: State,
         found: LandmarkFit | None,
-        loss: Tensor | None,
+        images: Tensor | None,
+        loss: Tensor,
         converged: Tensor,
         iterations: Tensor,
         side: int,
@@ -201,32 +214,46 @@ class Fitter:
         shown = model(torch.where(lost[:, None], 0, fitted))
         drawn = render(model, shown)
         pose = Pose(*state[:2])
-        degrees = pose_angles(pose).rad2deg()
-        loss = torch.full_like(degrees[:, 0], torch.nan) if loss is None else loss.to(degrees)
-        values = int((self.landmark_weights > 0).sum())
-        interval = torch.full_like(degrees, torch.nan) if found is None else pose_interval(found, values).rad2deg()
-        evidence = Evidence(
-            torch.zeros_like(loss) if found is None else found.cost.to(loss) / values,
-            state[2].square().mean(dim=1),
-            torch.zeros_like(loss) if found is None else interval[:, 0].to(loss),
-            torch.zeros_like(loss),
-        )
-        blank = lost[:, None, None, None]
-        labels = from_coefficients(head_angles(pose.rotation), pose.translation)
+        evidence = self._evidence(state, found, images, drawn)
+        row, blank = lost[:, None], lost[:, None, None, None]
+        interval = torch.full_like(state[1], torch.nan) if found is None else self._interval(found).to(state[1])
         points = model.perspective.image_points(shown.camera[:, model.landmarks])
         return Fit(
-            fitted.masked_fill(lost[:, None], torch.nan),
-            labels.masked_fill(lost[:, None].expand(-1, LABEL_SIZE), torch.nan),
-            points.masked_fill(lost[:, None, None], torch.nan),
-            torch.where(blank, -1, drawn.images.clamp(-1, 1)),
-            drawn.masks & ~blank,
-            torch.where(blank, 0, drawn.depth),
-            loss,
-            degrees.masked_fill(lost[:, None], torch.nan),
-            interval.to(degrees),
-            failure_score(evidence).masked_fill(lost, 1.0),
-            converged & ~lost,
-            iterations,
+            coefficients=fitted.masked_fill(row, torch.nan),
+            cameras=from_coefficients(head_angles(pose.rotation), pose.translation).masked_fill(row, torch.nan),
+            landmarks=points.masked_fill(row[..., None], torch.nan),
+            renders=torch.where(blank, -1, drawn.images.clamp(-1, 1)),
+            masks=drawn.masks & ~blank,
+            depth=torch.where(blank, 0, drawn.depth),
+            loss=loss.to(fitted),
+            pose_degrees=pose_angles(pose).rad2deg().masked_fill(row, torch.nan),
+            interval_degrees=interval.masked_fill(row, torch.nan),
+            score=failure_score(evidence).masked_fill(lost, 1.0),
+            evidence=evidence,
+            converged=converged.to(lost.device) & ~lost,
+            iterations=iterations,
+        )
+
+    def _interval(self, found: LandmarkFit) -> Float[Tensor, "batch 3"]:
+        return pose_interval(found, self._num_values).rad2deg()
+
+    @property
+    def _num_values(self) -> int:
+        """Coordinates of landmarks that count."""
+        return int((self.landmark_weights > 0).sum())
+
+    def _evidence(self, state: State, found: LandmarkFit | None, images: Tensor | None, drawn: Render) -> Evidence:
+        nothing = torch.zeros_like(state[1][:, 0])
+        color = torch.full_like(nothing, torch.nan)
+        if images is not None:
+            area = drawn.masks.flatten(1).sum(dim=1)
+            distance = (drawn.images.add(1).div(2) - images.to(drawn.images)).abs().mean(dim=1, keepdim=True)
+            color = (distance.clamp(max=1) * drawn.masks).flatten(1).sum(dim=1) / area.clamp(min=1)
+        return Evidence(
+            landmarks=nothing if found is None else found.cost.to(nothing) / self._num_values,
+            shape=state[2].square().mean(dim=1),
+            yaw=nothing if found is None else self._interval(found)[:, 0].to(nothing),
+            color=color,
         )
 
 

@@ -166,7 +166,7 @@ def _by_light(tint: Tensor, normals: Tensor) -> Float[Tensor, "batch point 3 27"
 
 
 def white_light(light: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-    """Matrix and offset of half the published penalty on coloured light: weight x mean square off the channels' mean."""
+    """Matrix and offset of half the published penalty on coloured light: the mean square off its mean colour."""
     channels = torch.eye(3, dtype=light.dtype, device=light.device) - 1 / 3
     matrix = torch.kron(channels, torch.eye(9, dtype=light.dtype, device=light.device)) * (weight / _LIGHT)
     return matrix, torch.zeros_like(light[0])

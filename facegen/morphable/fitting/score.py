@@ -8,23 +8,39 @@ from torch import Tensor
 
 
 class Evidence(NamedTuple):
-    """What speaks for a failure, per face; each is about 1 where everything is as the model expects it.
+    """What speaks for a failure, per face.
 
-    landmarks: mean squared residual in units of the noise. shape: mean squared coefficients. interval: half width of
-    the yaw's 90 % interval in degrees. color: robust colour difference on the skin (0 without a picture).
+    landmarks: mean squared residual in units of the noise, with the coefficients' squares (0 without landmarks).
+    shape: mean squared coefficients of identity and expression. yaw: half width of its 90 % interval in degrees (0
+    without landmarks). color: mean distance of the fitted colours from the picture's, 0 to 1 (NaN without a picture).
     """
 
     landmarks: Float[Tensor, " batch"]
     shape: Float[Tensor, " batch"]
-    interval: Float[Tensor, " batch"]
+    yaw: Float[Tensor, " batch"]
     color: Float[Tensor, " batch"]
 
 
+class _Logistic(NamedTuple):
+    slopes: tuple[float, ...]
+    offset: float
+
+
+# found by benchmarks/fit_score.py
+_LANDMARKS = _Logistic((2.0, 2.0, 1.0), -6.0)
+_PICTURE = _Logistic((2.0, 2.0, 1.0, 1.0), -6.0)
+
+
+def features(evidence: Evidence) -> Float[Tensor, "batch feature"]:
+    """What the probability is logistic in: logarithms of three numbers, of four with a picture."""
+    logs = [torch.log1p(value.clamp(min=0)) for value in evidence[:3]]
+    known = [] if bool(evidence.color.isnan().all()) else [evidence.color.clamp(min=1e-3).log()]
+    return torch.stack([*logs, *known], dim=-1)
+
+
 def failure_score(evidence: Evidence) -> Float[Tensor, " batch"]:
-    """Probability that the pose is off by more than 5 degrees, in [0, 1]; 1 where evidence is not finite."""
-    values = torch.stack(evidence, dim=-1).clamp(min=0)
-    logits = (torch.log1p(values) * values.new_tensor(_SLOPES)).sum(dim=-1) + _OFFSET
+    """Probability that the pose is off by more than 5 degrees; 1 where evidence is not finite."""
+    values = features(evidence)
+    slopes, offset = _PICTURE if values.shape[1] > len(_LANDMARKS.slopes) else _LANDMARKS
+    logits = values @ values.new_tensor(slopes) + offset
     return torch.where(logits.isfinite(), torch.sigmoid(logits), 1.0)
-
-
-_SLOPES, _OFFSET = (2.0, 2.0, 1.0, 0.0), -6.0

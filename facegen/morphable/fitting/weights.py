@@ -24,8 +24,8 @@ class Weights(NamedTuple):
 
     color: float = 1.92
     landmark: float | None = None
-    identity: float = 1e-4
-    expression: float = 1e-4
+    identity: float = 3e-4
+    expression: float = 3e-4
     albedo: float = 3e-4
     gamma: float = 10.0
     reflectance: float = 0.0

@@ -38,6 +38,13 @@ class Arrays(NamedTuple):
             raise ValueError(f"{self.path}: {name} has numbers that are not finite; {_DAMAGED}")
         return torch.from_numpy(found)
 
+    def points(self, name: str) -> Tensor:
+        """(V, 3) points that are stored as 3V numbers."""
+        flat = self.floats(name, (-1,))
+        if len(flat) == 0 or len(flat) % 3:
+            raise ValueError(f"{self.path}: {name} has {len(flat)} numbers, expected three for each vertex; {_DAMAGED}")
+        return flat.reshape(-1, 3)
+
     def modes(self, name: str, num_vertices: int) -> Tensor:
         """(K, V, 3) modes that are stored as (3V, K) columns, x, y and z of a vertex below each other."""
         columns = self.floats(name, (3 * num_vertices, -1))

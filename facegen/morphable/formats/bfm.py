@@ -40,7 +40,7 @@ def read_bfm(path: str | Path, front: Front = "compact", dtype: torch.dtype = to
 
 def bfm_model(arrays: Arrays, front: Front = "compact") -> ModelFile:
     """The model of the variables of such a file."""
-    mean = arrays.floats("meanshape", (-1,)).reshape(-1, 3)
+    mean = arrays.points("meanshape")
     vertices = len(mean)
     triangles = arrays.indices("tri", (-1, 3), vertices)
     listed = arrays.indices("frontmask2_idx", (-1,), vertices)

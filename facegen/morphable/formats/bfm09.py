@@ -19,6 +19,7 @@ from facegen.morphable.formats.matlab import read_mat
 
 MODEL, EXPRESSIONS, DEVIATIONS = "01_MorphableModel.mat", "Exp_Pca.bin", "std_exp.txt"
 NUM_IDENTITY, NUM_EXPRESSION, NUM_ALBEDO = 80, 64, 80
+_LONGEST_TEXT = 1 << 16
 _MICROMETRES = 1e5  # in a decimetre
 
 
@@ -32,12 +33,12 @@ class Expressions(NamedTuple):
 def read_expressions(path: str | Path) -> Expressions:
     """`Exp_Pca.bin`: an int32 K, then 3V floats of the mean, then 3V floats of each of K modes."""
     path = Path(path)
-    check_size = _file_size(path)
+    size = _file_size(path)
     with path.open("rb") as file:
-        count = int(np.frombuffer(file.read(4), "<i4")[0])
-        values = (check_size - 4) // 4
-        if not 0 < count <= 1000 or check_size % 4 or values % (3 * (count + 1)):
-            raise ValueError(f"{path}: {check_size} bytes do not hold a mean and {count} modes; download it again")
+        count = int.from_bytes(file.read(4), "little", signed=True)
+        values = (size - 4) // 4
+        if not 0 < count <= 1000 or size % 4 or values == 0 or values % (3 * (count + 1)):
+            raise ValueError(f"{path}: {size} bytes do not hold a mean and {count} modes; download it again")
         numbers = np.fromfile(file, "<f4").reshape(count + 1, -1, 3)
     if not np.isfinite(numbers).all():
         raise ValueError(f"{path}: has numbers that are not finite; download it again")
@@ -51,8 +52,8 @@ def _file_size(path: Path) -> int:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ValueError(f"{path}: {reason}; expected the expressions that come with Deep3DFaceRecon") from error
     size = path.stat().st_size
-    if not 8 <= size <= MAX_BYTES:
-        raise ValueError(f"{path}: {size} bytes, expected 8 to {MAX_BYTES}; download it again")
+    if size > MAX_BYTES:
+        raise ValueError(f"{path}: {size} bytes, expected at most {MAX_BYTES}; download it again")
     return size
 
 
@@ -60,7 +61,8 @@ def read_deviations(path: str | Path) -> Float32[np.ndarray, " mode"]:
     """`std_exp.txt`: the standard deviations of the expressions, as text."""
     _file_size(Path(path))
     try:
-        found = np.array(Path(path).read_text()[: 1 << 16].split(), dtype=np.float64)
+        with Path(path).open() as file:
+            found = np.array(file.read(_LONGEST_TEXT).split(), dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"{path}: {error}; expected numbers with spaces between them") from error
     if len(found) < NUM_EXPRESSION or not np.isfinite(found).all():
@@ -90,7 +92,7 @@ def pack_bfm09(
     3. The rows of the vertices of the face are taken, from two different numberings.
     """
     raw = read_mat(Path(model))
-    mean = raw.floats("shapeMU", (-1,)).numpy().reshape(-1, 3)
+    mean = raw.points("shapeMU").numpy()
     moved = read_expressions(expressions)
     _check_rows(raw.path, tables.shape_vertices, len(mean))
     _check_rows(Path(expressions), tables.expression_vertices, len(moved.mean))

@@ -8,8 +8,11 @@ FLAME has no landmarks of its own. They are points of triangles, in files that o
 model (`EMBEDDINGS`). Those 68 points become vertices of no triangle after the mesh's own.
 """
 
+import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -57,7 +60,7 @@ def read_flame_pickle(path: Path) -> Arrays:
     return Arrays(path, {name: _evaluated(content[name], path, name) for name in _WANTED})
 
 
-def _evaluated(value: object, path: Path, name: str) -> object:
+def _evaluated(value: Any, path: Path, name: str) -> Any:
     """The array of a chumpy object: a plain one, or a selection from another."""
     if not isinstance(value, Instance):
         return value
@@ -65,10 +68,16 @@ def _evaluated(value: object, path: Path, name: str) -> object:
     if value.class_name == str(_CHUMPY[0]) and "x" in found:
         return found["x"]
     if value.class_name == str(_CHUMPY[1]) and {"a", "idxs", "preferred_shape"} <= found.keys():
-        source = Arrays(path, {name: _evaluated(found["a"], path, name), "idxs": found["idxs"]})
-        flat = torch.as_tensor(source.content[name]).flatten()
-        return flat[source.indices("idxs", (-1,), len(flat), 0)].reshape(found["preferred_shape"]).numpy()
+        source = np.ravel(_evaluated(found["a"], path, name))
+        chosen = Arrays(path, {"idxs": found["idxs"]}).indices("idxs", (-1,), len(source), 0)
+        return source[chosen.numpy()].reshape(_extents(found["preferred_shape"], len(chosen), path, name))
     raise ValueError(f"{path}: {name} is a {value.class_name}, expected an array; convert the model to .npz")
+
+
+def _extents(shape: object, count: int, path: Path, name: str) -> tuple[int, ...]:
+    if type(shape) is not tuple or not all(type(extent) is int for extent in shape) or math.prod(shape) != count:
+        raise ValueError(f"{path}: {name} is a selection of {count} numbers in the shape {str(shape)[:60]}")
+    return shape
 
 
 def flame_model(arrays: Arrays) -> ModelFile:

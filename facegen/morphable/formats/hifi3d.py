@@ -24,7 +24,7 @@ def read_hifi3d(path: str | Path, whole_head: bool = False, dtype: torch.dtype =
 
 def hifi3d_model(arrays: Arrays, whole_head: bool = False) -> ModelFile:
     """The model of the variables of such a file."""
-    mean = arrays.floats("meanshape", (-1,)).reshape(-1, 3)
+    mean = arrays.points("meanshape")
     vertices = len(mean)
     coordinates = arrays.floats("vt_list", (-1, 2))
     drawn = "head_tri" if whole_head else "tri"

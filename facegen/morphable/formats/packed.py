@@ -5,7 +5,9 @@ Any model can be converted once; reading it takes a fraction of a second and nee
 
 import json
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -59,19 +61,41 @@ def read_model(path: str | Path) -> ModelFile:
         raise ValueError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
 
 
-def _basis(path: Path, tensors: dict[str, Tensor], described: dict) -> Basis:
+def _basis(path: Path, tensors: dict[str, Tensor], described: dict[str, Any]) -> Basis:
     if missing := [name for name in _REQUIRED if name not in tensors]:
         raise ValueError(f"has no {', '.join(missing)}; convert the model again")
     arrays = Arrays(path, {name: tensor.numpy() for name, tensor in tensors.items()}, tensors["mean_shape"].dtype)
-    vertices = len(arrays.floats("mean_shape", (-1, 3)))
-    for name in ("identity", "expression", "albedo"):
-        arrays.floats(name, (-1, vertices, 3))
-    triangles = arrays.indices("triangles", (-1, 3), vertices, 0)
-    arrays.indices("landmarks", (-1,), vertices, 0)
-    chart = None
-    if _UV[0] in tensors:
-        coordinates = arrays.floats(_UV[0], (-1, 2))
-        chart = UVMap(coordinates, arrays.indices(_UV[1], (len(triangles), 3), len(coordinates), 0))
-    kept = {name: tensors.get(name) for name in _TENSORS}
-    names = tuple(str(name) for name in described["part_names"])
-    return Basis(**kept, part_names=names, uv=chart, recentre=bool(described["recentre"]))  # pyright: ignore
+    mean = arrays.floats("mean_shape", (-1, 3))
+    count, names = len(mean), tuple(map(str, described["part_names"]))
+    triangles = arrays.indices("triangles", (-1, 3), count, 0)
+
+    def indices(name: str, size: tuple[int, ...], below: int) -> Tensor | None:
+        return arrays.indices(name, size, below, 0) if name in tensors else None
+
+    normal_triangles = indices("normal_triangles", (-1, 3), count)
+    num_faces = len(triangles if normal_triangles is None else normal_triangles)
+    parts = indices("parts", (count,), len(names))
+    return Basis(
+        mean,
+        arrays.floats("identity", (-1, count, 3)),
+        arrays.floats("expression", (-1, count, 3)),
+        arrays.floats("mean_albedo", (count, 3)),
+        arrays.floats("albedo", (-1, count, 3)),
+        triangles,
+        arrays.indices("landmarks", (-1,), count, 0),
+        indices("vertex_faces", (count, -1), num_faces + 1),
+        normal_triangles,
+        arrays.floats("skin", (count,)) if "skin" in tensors else None,
+        indices("front", (-1, 3), count),
+        None if parts is None else parts.to(torch.uint8),
+        names,
+        _chart(arrays, len(triangles)),
+        bool(described["recentre"]),
+    )
+
+
+def _chart(arrays: Arrays, faces: int) -> UVMap | None:
+    if _UV[0] not in arrays.content:
+        return None
+    coordinates = arrays.floats(_UV[0], (-1, 2))
+    return UVMap(coordinates, arrays.indices(_UV[1], (faces, 3), len(coordinates), 0))
