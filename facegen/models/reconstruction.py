@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import lightning.pytorch as pl
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from facegen.checkpoint import network_config
 from facegen.data.batch import FaceBatch
 from facegen.geometry.perspective import Perspective
+from facegen.metrics.extractors.weights import read_weights
 from facegen.models.adversarial import to_float
 from facegen.models.distributed import world
 from facegen.models.draws import Draws
@@ -45,6 +47,8 @@ class Reconstruction(pl.LightningModule):
     """Adam with a learning rate that falls in steps of the clock `images_seen`; `network_ema` is what is kept.
 
     kind: `resnet50` or `resnet18`. size: side of the pictures that the network takes; others are resized.
+    backbone: file of an ImageNet network of that kind to start from (`resnet50-*.pth` as published, or .safetensors);
+    its last layer is left out.
     batch_size: images per step over all processes. learning_rate is multiplied by `decay` every `decay_kimg` thousand
     images. ema_kimg: half-life of the averaged weights; 0 keeps the newest, as published. Each process normalises its
     own part of a batch, and the running statistics that are kept are the first process's.
@@ -59,6 +63,7 @@ class Reconstruction(pl.LightningModule):
         kind: str = "resnet50",
         size: int = 224,
         use_last_fc: bool = False,
+        backbone: str | None = None,
         batch_size: int = 32,
         learning_rate: float = 1e-4,
         decay: float = 0.2,
@@ -78,6 +83,8 @@ class Reconstruction(pl.LightningModule):
         model = supervision.model
         camera = list(supervision.perspective)
         self.network = ReconstructionNetwork(kind, model.layout, use_last_fc, size, camera, supervision.morphable)
+        if backbone is not None:
+            fill_backbone(self.network, Path(backbone))
         self.network_ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.batch_size, self.seed = batch_size, seed
         self.network.half_dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
@@ -163,3 +170,18 @@ class Reconstruction(pl.LightningModule):
         self.images_seen = stored["images_seen"]
         self.guard.steps, self.guard.in_a_row = stored["nonfinite_steps"], stored["nonfinite_in_a_row"]
         self.statistics.restore(stored["statistics"], self.device)
+
+
+def fill_backbone(network: ReconstructionNetwork, path: Path) -> None:
+    """Start from the weights of an ImageNet network. Raises ValueError for files of another one."""
+    if not path.is_file():
+        raise ValueError(f"backbone: got {path}, expected a file of ImageNet weights such as resnet50-0676ba61.pth")
+    found = {name: tensor for name, tensor in read_weights(path).items() if not name.startswith("fc.")}
+    ours = {name: tensor for name, tensor in network.backbone.state_dict().items() if not name.startswith("fc.")}
+    for name, tensor in ours.items():
+        if name not in found and not name.endswith("num_batches_tracked"):
+            raise ValueError(f"backbone: {path} has no tensor {name}, which a {network.init_kwargs['kind']} has")
+        if name in found and found[name].shape != tensor.shape:
+            got, expected = tuple(found[name].shape), tuple(tensor.shape)
+            raise ValueError(f"backbone: {path}: {name} has shape {got}, expected {expected}")
+    network.backbone.load_state_dict({name: found[name] for name in ours if name in found}, strict=False)

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import Tensor
 
 import facegen
 from facegen.checkpoint import checkpoint_files, read_checkpoint
-from facegen.cli import main
+from facegen.cli import compose, main
+from facegen.cli.commands import commands
 from facegen.data.batch import FaceBatch
 from facegen.data.dataset import FaceDataset
 from facegen.data.recipe import Recipe
 from facegen.data.synthetic import synthesize
-from facegen.geometry.perspective import EG3D
+from facegen.geometry.perspective import DEEP3D, EG3D
 from facegen.models import KnownFaces, Photographs, Reconstruction
 from facegen.models.draws import Draws
 from facegen.models.reconstruction_photographs import augmented, skin_ids
@@ -207,6 +210,19 @@ def test_skin_of_each_order_of_parts() -> None:
     assert len(skin_ids("parts")) == 2 and 0 not in skin_ids("parts")
 
 
+@pytest.mark.parametrize("name", ["reconstruction", "reconstruction_synthetic"])
+def test_every_configuration_makes_its_model(name: str, known: KnownFaces, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facegen.models.reconstruction_photographs.MorphableModel.load", lambda _: known.faces.model)
+    coarse = [f"model.supervision.detail={DETAIL}"] if name == "reconstruction_synthetic" else []
+    settings = compose.checked(commands()["train"], [f"model={name}", *coarse])
+    model = instantiate(OmegaConf.to_container(settings, resolve=True)["model"])  # type: ignore[index, call-overload]
+    assert model.batch_size == settings.batch_size and model.network.size == settings.resolution
+    assert set(model.supervision.columns) == set(settings.data.conditions)
+    if name == "reconstruction":  # as published
+        assert model.network.init_kwargs["kind"] == "resnet50" and model.network.perspective == DEEP3D
+        assert (model.learning_rate, model.decay, model.ema_kimg) == (1e-4, 0.2, 0.0)
+
+
 def words(root: Path, runs: Path, *more: str) -> list[str]:
     """Words of `facegen train` for six steps of four faces."""
     settings: dict[str, Any] = {
@@ -296,3 +312,22 @@ def test_learning_rate_falls_in_steps(known: KnownFaces) -> None:
     for model.images_seen in (0, 999, 1000, 2500):
         rates.append(model.rate())
     assert np.allclose(rates, [1e-4, 1e-4, 2e-5, 4e-6])
+
+
+def test_a_backbone_of_imagenet_starts_the_network(known: KnownFaces, tmp_path: Path) -> None:
+    path = tmp_path / "resnet18.pth"
+    theirs = ReconstructionNetwork("resnet18").backbone.state_dict()
+    torch.save({**theirs, "fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}, path)
+    model = Reconstruction(known, "resnet18", size=32, backbone=str(path))
+    for network in (model.network, model.network_ema):
+        assert_same(dict(network.backbone.state_dict()), dict(theirs))
+    with pytest.raises(ValueError, match=r"has shape \(64, 64, 3, 3\), expected \(64, 64, 1, 1\)"):
+        Reconstruction(known, "resnet50", size=32, backbone=str(path))
+    torch.save({name: tensor for name, tensor in theirs.items() if name != "layer2.0.bn1.bias"}, path)
+    with pytest.raises(ValueError, match=r"has no tensor layer2\.0\.bn1\.bias, which a resnet18 has"):
+        Reconstruction(known, "resnet18", size=32, backbone=str(path))
+    torch.save({**theirs, "conv1.weight": torch.zeros(64, 1, 7, 7)}, path)
+    with pytest.raises(ValueError, match=r"conv1\.weight has shape \(64, 1, 7, 7\), expected \(64, 3, 7, 7\)"):
+        Reconstruction(known, "resnet18", size=32, backbone=str(path))
+    with pytest.raises(ValueError, match="expected a file of ImageNet weights"):
+        Reconstruction(known, "resnet18", size=32, backbone=str(tmp_path / "absent.pth"))
