@@ -103,7 +103,7 @@ def test_the_frame_is_that_of_deep3dfacerecon(model: Path, content: dict[str, ND
     scale = float((found.mean_shape[1] - found.mean_shape[0]).norm()) / span
     for modes, column in ((found.identity, 7), (found.expression, 307)):
         stored = content["shapedirs"][..., column]
-        np.testing.assert_allclose(modes[7, :VERTICES] / scale, stored, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(modes[7, :VERTICES].numpy() / scale, stored, rtol=1e-4, atol=1e-7)
     assert not found.recentre and found.albedo.shape[0] == 0
 
 
