@@ -14,6 +14,7 @@ from facegen.morphable.fitting.descent import State, descend
 from facegen.morphable.fitting.landmarks import LandmarkFit, Landmarks, fit_landmarks, moved
 from facegen.morphable.fitting.linear import Pose, vertices_of
 from facegen.morphable.fitting.photometric import Photographs, coefficients
+from facegen.morphable.fitting.refine import Embed, Given, refine
 from facegen.morphable.fitting.score import Evidence, failure_score
 from facegen.morphable.fitting.tables import Tables
 from facegen.morphable.fitting.weights import DETECTED, Weights
@@ -56,11 +57,14 @@ class Fitter:
     """Fits `model`, whose perspective must be that of the pictures (`model.with_perspective`).
 
     1. Landmarks: closed-form pose, then Gauss-Newton over pose, identity and expression. 2. With `photometric`, all
-    coefficients from the pixels, at each of `sizes` in turn.
+    coefficients from the pixels, at each of `sizes` in turn. 3. With `embed`, or where asked, Adam on the published
+    losses.
 
     noise: standard deviation of landmarks in pixels of a 224-pixel picture. landmark_weights: (68, 2), `DETECTED` (the
     jaw's outline slides) or `EXACT`. weights: of the photometric energy. iterations: at most, per size. most_points:
-    pixels of a face that are looked at. Works on the model's device.
+    pixels of a face that are looked at. embed: a face network, pictures in [-1, 1] to features of unit length, whose
+    cosine between photograph and render is a term of stage 3. adam_steps: of stage 3; None: 50 with `embed`, else none.
+    Works on the model's device.
     """
 
     def __init__(
@@ -74,6 +78,8 @@ class Fitter:
         iterations: int = 5,
         most_points: int = 1500,
         weights: Weights = _WEIGHTS,
+        embed: Embed | None = None,
+        adam_steps: int | None = None,
     ) -> None:
         if not noise > 0:
             raise ValueError(f"Fitter: got noise={noise}, expected pixels above 0")
@@ -83,6 +89,7 @@ class Fitter:
         self.model, self.noise, self.photometric = model, noise, photometric
         self.landmark_weights = landmark_weights.to(model.mean_shape.device)
         self.sizes, self.iterations, self.most_points, self.weights = sizes, iterations, most_points, weights
+        self.embed, self.adam_steps = embed, (50 if embed else 0) if adam_steps is None else adam_steps
         self.points = vertices_of(model, model.landmarks, torch.float64)
         self.tables = Tables(model)
 
@@ -111,6 +118,8 @@ class Fitter:
         if images is not None and self.photometric:
             state, loss, converged, more = self._from_pixels(_unit_range(images), landmarks, masks, state)
             iterations = iterations + more.to(iterations)
+        if images is not None and self.adam_steps:
+            state, loss = self._refined(_unit_range(images), landmarks, masks, state, loss)
         shown = _unit_range(images) if images is not None and self.photometric else None
         return self._result(state, found, shown, loss, converged, iterations, side)
 
@@ -184,13 +193,27 @@ class Fitter:
         converged = torch.zeros(len(images), dtype=torch.bool, device=images.device)
         for size in [min(size, side) for size in self.sizes]:
             given = None if landmarks is None else self._given(landmarks[known], side, size)
-            small = (F.interpolate(x[known], (size, size), mode="area") for x in (images, masks))
-            photographs = self._photographs(*small, given, here[2])
+            images_now, masks_now = (F.interpolate(x[known], (size, size), mode="area") for x in (images, masks))
+            photographs = self._photographs(images_now, masks_now, given, here[2])
             found = descend(here, photographs.equations, moved, self.iterations, _ENOUGH)
             here, iterations = found.state, iterations + found.iterations
             loss[known], converged[known] = found.equations.cost, found.converged
         whole = tuple(part.index_copy(0, known, new) for part, new in zip(state, here, strict=True))
         return whole, loss, converged, torch.zeros_like(converged, dtype=torch.long).index_copy(0, known, iterations)
+
+    def _refined(
+        self, images: Tensor, landmarks: Tensor | None, masks: Tensor | None, state: State, loss: Tensor
+    ) -> tuple[State, Tensor]:
+        """Adam from where the other stages ended, in pictures of the whole size."""
+        now = coefficients(self.model, state)
+        known = torch.nonzero(now.isfinite().all(dim=1)).squeeze(1)
+        images = images.to(now)
+        masks = torch.ones_like(images[:, :1]) if masks is None else masks.to(now)
+        model = self.model.with_perspective(self.model.perspective.at(images.shape[-1]))
+        given = Given(images[known], masks[known], None if landmarks is None else landmarks[known].to(now))
+        found, losses = refine(model, now[known], given, self.embed, self.adam_steps)
+        refined = self._state(None, now.index_copy(0, known, found))
+        return refined, loss.to(now).index_copy(0, known, losses)
 
     def _photographs(self, images: Tensor, masks: Tensor, given: Landmarks | None, shape: Tensor) -> Photographs:
         layout = self.model.layout

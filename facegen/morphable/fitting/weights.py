@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facegen.losses.reconstruction import DEEP3D_WEIGHTS
+
 # When a head turns, a detector's outline of the jaw slides along the silhouette: across the picture it is no point of
 # the head, its height still tells how far the head nods.
 _GROUPS = ((17, (0.0, 0.3)), (51, (1.0, 1.0)))
@@ -35,4 +37,12 @@ class Weights(NamedTuple):
         return self.identity if self.landmark is None else self.landmark / count * noise**2
 
 
-PUBLISHED = Weights(1.92, 1.6e-3, 3e-4, 0.8 * 3e-4, 1.7e-2 * 3e-4, 10.0, 5.0)
+PUBLISHED = Weights(
+    color=DEEP3D_WEIGHTS.photometric,
+    landmark=DEEP3D_WEIGHTS.landmarks,
+    identity=DEEP3D_WEIGHTS.coefficients * DEEP3D_WEIGHTS.identity,
+    expression=DEEP3D_WEIGHTS.coefficients * DEEP3D_WEIGHTS.expression,
+    albedo=DEEP3D_WEIGHTS.coefficients * DEEP3D_WEIGHTS.albedo,
+    gamma=DEEP3D_WEIGHTS.light,
+    reflectance=DEEP3D_WEIGHTS.reflectance,
+)
