@@ -23,6 +23,6 @@ def check_mesh(vertices_clip: Tensor, triangles: Tensor, what: str) -> None:
         raise ValueError(f"{what}: got vertices of shape {tuple(vertices_clip.shape)}, expected (N, V, 4)")
     if triangles.ndim != 2 or triangles.shape[-1] != 3 or triangles.is_floating_point():
         raise ValueError(f"{what}: got {triangles.dtype} triangles {tuple(triangles.shape)}, expected integer (F, 3)")
-    if len(triangles) and not 0 <= int(triangles.min()) <= int(triangles.max()) < vertices_clip.shape[1]:
-        got = f"{int(triangles.min())}..{int(triangles.max())}"
-        raise ValueError(f"{what}: got vertex indices {got}, expected 0..{vertices_clip.shape[1] - 1}")
+    low, high = (int(x) for x in triangles.aminmax()) if len(triangles) else (0, -1)
+    if low < 0 or high >= vertices_clip.shape[1]:
+        raise ValueError(f"{what}: got vertex indices {low}..{high}, expected 0..{vertices_clip.shape[1] - 1}")
