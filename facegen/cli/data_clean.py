@@ -49,7 +49,7 @@ def run(cfg: DictConfig) -> None:
     clean.write_exclusions(target, left, f"{len(left)} of {len(ids)} faces of {recipe.sources[0].root} resist fitting")
     clean.write_scores(folder / "scores.csv", found, why)
     publish.write_rejections(folder, rejected)
-    worst = clean.worst(found, why, fitting.number(settings, "sheet", 0))
+    worst = clean.worst(found, why, settings["sheet"])
     clean.write_worst(worst, folder)
     lines = [*fitting.figures(found, folder), f"{target}: {len(left)} of {len(ids)} faces to leave out"]
     lines.append(f"Look at {folder / clean.WORST}, then: exclude: {target}")

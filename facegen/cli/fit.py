@@ -48,7 +48,7 @@ def run(cfg: DictConfig) -> None:
     if not len(found.fitted):
         raise ValueError(f"none of {len(found.faces)} pictures could be fitted; first: {left[0][0]}: {left[0][2]}")
     reports.write_fits(found, out)
-    chosen = reports.evenly(len(found.fitted), fitting.number(settings, "sheet", 0))
+    chosen = reports.evenly(len(found.fitted), settings["sheet"])
     reports.write_overlay(found.fitted, chosen, out, out / reports.SHEET)
     for table in tables:
         print(f"{table.path}: version {reports.write_columns(table, found.fitted)} with columns {reports.PREFIX}*")

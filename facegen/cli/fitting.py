@@ -20,6 +20,7 @@ def fit(settings: dict[str, Any], pictures: Pictures, out: Path, outputs: Output
     """Fit pictures as the settings of a command say. Raises ValueError for settings out of range."""
     check_outputs(outputs)
     fitting = fitting_of(settings["morphable"], settings["photometric"], settings["noise"], settings["start"])
+    number(settings, "sheet", 0)  # before hours of fitting
     counts = {"batch_size": number(settings, "batch_size", 1), "workers": number(settings, "workers", 0)}
     device = str(pick_device(settings["device"]))
     needs_detector = any(row.get("landmarks68") is None for row in pictures.rows)

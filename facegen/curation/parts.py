@@ -38,10 +38,15 @@ class Completed(NamedTuple):
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Make a folder, and keep other processes that ask for it waiting until the context ends."""
+    """Make a folder, and keep other processes that ask for it waiting until the context ends.
+
+    Half-written files of a process that was killed are removed.
+    """
     out.mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        for left in out.rglob(".*.tmp"):
+            left.unlink()
         yield
 
 
@@ -63,8 +68,6 @@ def complete(
     """
     folder = out / FOLDER / f"{stage.name}-{stage.fingerprint()}"
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*.tmp"):  # of a process that was killed while writing
-        left.unlink()
     keys = _keys(stage, rows)
     stored = _read(stage, folder)
     known = dict(zip(stored["key"].to_pylist(), stored[REASON].to_pylist(), strict=True))

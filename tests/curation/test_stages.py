@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from facegen.curation.engine import open_engine
-from facegen.curation.parts import complete
+from facegen.curation.parts import complete, locked
 from facegen.curation.stages import Rejection, Row, Stage
 
 SCHEMA = pa.schema([("half", pa.float64())])
@@ -77,10 +77,37 @@ def test_damaged_parts_are_made_again(tmp_path: Path) -> None:
         complete(stage(), rows(2, 4, 6), tmp_path, engine)
         folder = next((tmp_path / ".parts").iterdir())
         sorted(folder.glob("*.parquet"))[0].write_bytes(b"half a file")
-        (folder / ".x.parquet.tmp").write_bytes(b"of a killed process")
         again = complete(stage(), rows(2, 4, 6), tmp_path, engine)
     assert again.columns["half"].to_pylist() == [1, 2, 3] and again.computed in (1, 2)
-    assert not list(folder.glob(".*.tmp"))
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "deep" / "down" / ".x.png.abc.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a picture")
+    with locked(tmp_path):
+        assert not left.exists()
+
+
+def together(rows: list[Row], log: str) -> list[Row]:
+    with Path(log).open("a") as file:
+        file.write(f"{len(rows)}\n")
+    return [half(row) for row in rows]
+
+
+def test_a_bad_row_spoils_no_other_of_its_batch(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    batched = Stage("half", 1, together, ("value",), SCHEMA, context={"log": str(log)}, together=True)
+    good = batched.results([{"value": 2}, {"value": 4}]).to_pylist()
+    assert [row["half"] for row in good] == [1, 2] and log.read_text().split() == ["2"]
+    found = batched.results([{"value": 2}, {"value": -1}, {"value": 4}]).to_pylist()
+    assert [row["half"] for row in found] == [1, None, 2] and found[1]["reason"] == "negative: -1"
+
+
+def test_rejected_rows_have_lost_nothing(tmp_path: Path) -> None:
+    with open_engine("pool", 0) as engine:
+        complete(stage(), rows(-1, 2), tmp_path, engine)
+        assert complete(stage(), rows(-1, 2), tmp_path, engine, lambda face: True).computed == 1
 
 
 def test_killed_worker_is_told(tmp_path: Path) -> None:
