@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from facegen.morphable.uv.blending import Valid
+from facegen.morphable.uv.colors import SOFTNESS
 from facegen.morphable.uv.masks import FULL_SIZE, Mask, Texture
 from facegen.morphable.uv.views import Lookup
 
@@ -21,7 +22,8 @@ class UVAssets(NamedTuple):
     `mouth`: around the lips, where masks are eroded less. `hair`: the scalp. `center`: eyes, nose and mouth, which are
     completed where no view shows them. `nasal_base`, `nostril`: where dark pixels, and where all, are replaced.
     `valid`: by view, what it shows. `whole`: the same of all views together. `boxes`: rows and columns in which
-    completion solves for pixels. `personal`: each fitted face's own albedo takes the place of the template.
+    completion solves for pixels. `softness`: by which the contrast of the template is divided when it takes
+    the colours of a view. None: each fitted face's own albedo takes the place of the template.
     """
 
     lookup: Lookup
@@ -34,7 +36,7 @@ class UVAssets(NamedTuple):
     valid: Mapping[str, Valid]
     whole: Valid
     boxes: tuple[Box, ...]
-    personal: bool = False
+    softness: float | None = SOFTNESS
 
     @property
     def size(self) -> int:

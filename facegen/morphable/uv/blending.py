@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facegen.morphable.uv.colors import match_color
+from facegen.morphable.uv.colors import SOFTNESS, match_color
 from facegen.morphable.uv.masks import FULL_SIZE, Mask, Texture, box_blur, mix, odd, shrink
 from facegen.morphable.uv.pyramids import pyramid_blend
 
@@ -48,8 +48,16 @@ def soften(mask: Mask, valid: Valid, size: int = FULL_SIZE) -> SoftMask:
     return SoftMask(minor, major, box_blur(major, odd(31, size)))
 
 
-def fill(template: Texture, view: Texture, mask: Mask, valid: Valid, mouth: Mask, size: int = FULL_SIZE) -> Filled:
-    """Lay a view over a template that takes the view's colours.
+def fill(
+    template: Texture,
+    view: Texture,
+    mask: Mask,
+    valid: Valid,
+    mouth: Mask,
+    size: int = FULL_SIZE,
+    softness: float | None = SOFTNESS,
+) -> Filled:
+    """Lay a view over a template that takes the view's colours, its contrast divided by `softness` (None: as it is).
 
     1. The mask loses the pixels near its border, fewer of them at the mouth.
     2. It is softened, and kept off the border of the view, beyond which there is black.
@@ -59,14 +67,26 @@ def fill(template: Texture, view: Texture, mask: Mask, valid: Valid, mouth: Mask
     inner = narrow * mouth + wide * (1 - mouth)
     weight = soften(inner, valid, size).final
     weight = box_blur(inner * weight, odd(21, size)) * mask
-    return Filled(mix(match_color(template, view, mask), view, weight), inner * valid.minor)
+    return Filled(mix(_matched(template, view, mask, softness), view, weight), inner * valid.minor)
 
 
-def blend(template: Texture, face: Texture, mask: Mask, valid: Valid, hair: Mask, size: int = FULL_SIZE) -> Texture:
+def blend(
+    template: Texture,
+    face: Texture,
+    mask: Mask,
+    valid: Valid,
+    hair: Mask,
+    size: int = FULL_SIZE,
+    softness: float | None = SOFTNESS,
+) -> Texture:
     """Join a face to a template of a whole head; the scalp shows the template in its own colours."""
     weight = soften(mask, valid, size).final
-    joined = pyramid_blend(match_color(template, face, mask), face, weight)
+    joined = pyramid_blend(_matched(template, face, mask, softness), face, weight)
     return cover(joined, template, hair, odd(11, size), odd(15, size))
+
+
+def _matched(template: Texture, face: Texture, mask: Mask, softness: float | None) -> Texture:
+    return template if softness is None else match_color(template, face, mask, softness)
 
 
 def blend_softly(template: Texture, face: Texture, mask: Mask, hair: Mask, size: int | None = None) -> Texture:

@@ -15,6 +15,7 @@ YUV = np.array(
     ]
 )
 
+SOFTNESS = 1.5  # by which FFHQ-UV divides the contrast of its template
 _LEAST_DEVIATION = 1.0  # below one step of 255 there is nothing to enlarge but noise
 
 
@@ -28,10 +29,10 @@ def luminance(texture: Float[np.ndarray, "*size 3"]) -> Float[np.ndarray, "*size
     return texture @ YUV[0].astype(texture.dtype)
 
 
-def match_color(source: Texture, target: Texture, mask: Mask, softness: float = 1.5) -> Texture:
+def match_color(source: Texture, target: Texture, mask: Mask, softness: float = SOFTNESS) -> Texture:
     """`source` with mean and deviation of `target` inside the mask, in YUV; clipped to 0..255.
 
-    FFHQ-UV divides the contrast by `softness`: (x - mean_s) / deviation_s / softness * deviation_t + mean_t. The four
+    The contrast is divided by `softness`: (x - mean_s) / deviation_s / softness * deviation_t + mean_t. The four
     steps are one affine map of RGB. Without a pixel in the mask `source` is returned as it is.
     """
     inside = (mask > 0.5).astype(np.uint8)

@@ -33,13 +33,14 @@ def complete(views: Sequence[tuple[Remapped, Valid]], assets: UVAssets) -> Compl
         raise ValueError("unwrapping: got no views, expected at least one")
     filled = Filled(assets.template, np.zeros_like(assets.mouth))
     for view, valid in views:
-        over = fill(filled.texture, view.texture, view.mask, valid, assets.mouth, assets.size)
+        over = fill(filled.texture, view.texture, view.mask, valid, assets.mouth, assets.size, assets.softness)
         filled = Filled(over.texture, np.maximum(filled.mask, over.mask))
     texture = _solve(filled.texture, unreliable(filled, assets), assets)
     mask = threshold(filled.mask)
     for first, end, left, right in assets.boxes:
         mask[first:end, left:right] = 1
-    return Completed(blend(assets.template, texture, mask, assets.whole, assets.hair, assets.size), filled.mask)
+    joined = blend(assets.template, texture, mask, assets.whole, assets.hair, assets.size, assets.softness)
+    return Completed(joined, filled.mask)
 
 
 def unreliable(filled: Filled, assets: UVAssets) -> Mask:

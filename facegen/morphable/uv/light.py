@@ -7,12 +7,14 @@ import numpy as np
 from jaxtyping import Float
 
 from facegen.morphable.uv.colors import luminance
-from facegen.morphable.uv.masks import FULL_SIZE, Mask, Texture, smooth, threshold
+from facegen.morphable.uv.masks import FULL_SIZE, Mask, Texture, odd, shrink, smooth, threshold
 from facegen.morphable.uv.views import Remapped
 
 _LEAST_SHADING = 0.15  # of the mean: darker places would become noise
 _HAIR, _SMOOTH = -0.3, 4.0  # change of the logarithm of brightness; pixels of 1024
 _EVEN = 255 / 100  # added to brightness before its logarithm
+_LOCAL, _BORDER = 50.0, 25  # pixels of 1024
+_FAR = 0.02  # share of the view around below which the whole view counts
 
 
 class Unlit(NamedTuple):
@@ -32,6 +34,24 @@ def divide_light(lit: Remapped, shading: Float[np.ndarray, "size size 3"]) -> Un
         exposure = max(float(luminance(shading[inside]).mean()), _LEAST_SHADING)
     texture = lit.texture / np.maximum(shading / exposure, _LEAST_SHADING)
     return Unlit(lit._replace(texture=np.clip(texture, 0, 255) * lit.mask[..., None]), exposure)
+
+
+def agreeing(template: Texture, view: Remapped, minor: Mask) -> Texture:
+    """The template, shifted to the colours that the view has around: the mean of its differences, near ones first.
+
+    So the dark of an eye socket that the light did not leave dark does not show at the border of what is filled in.
+    `minor`: where the view shows the surface; its border, where the background begins, does not count.
+    """
+    size = len(template)
+    sure = shrink(view.mask * minor, odd(_BORDER, size))
+    if not (inside := sure > 0.5).any():
+        return template
+    difference = (view.texture - template) * sure[..., None]
+    everywhere = difference[inside].mean(axis=0)
+    deviation = _LOCAL * size / FULL_SIZE
+    near = smooth(np.concatenate([difference, sure[..., None]], axis=-1), deviation)
+    shift = (near[..., :3] + _FAR * everywhere) / (near[..., 3:] + _FAR)
+    return np.clip(template + shift, 0, 255).astype(np.float32)
 
 
 def hair_over(view: Remapped, expected: Texture, scalp: Mask) -> Mask:

@@ -51,7 +51,7 @@ def own_assets(model: MorphableModel, size: int = 1024) -> UVAssets:
         valid=valid,
         whole=union(valid),
         boxes=tuple(_box(hull) for hull in hulls),
-        personal=True,
+        softness=None,
     )
 
 

@@ -12,7 +12,7 @@ from facegen.morphable.model import MorphableModel
 from facegen.morphable.uv.assets import VIEWS, UVAssets
 from facegen.morphable.uv.complete import Completed, complete
 from facegen.morphable.uv.figures import asymmetry, brightness_symmetry_error
-from facegen.morphable.uv.light import divide_light, hair_over
+from facegen.morphable.uv.light import agreeing, divide_light, hair_over
 from facegen.morphable.uv.masks import Texture, around
 from facegen.morphable.uv.own_assets import own_assets, view_name
 from facegen.morphable.uv.photographs import Photograph, view_of
@@ -113,14 +113,18 @@ def _join(group: list[_Looked], assets: UVAssets) -> _Textures | None:
     if not group:
         return None
     group = sorted(group, key=lambda one: VIEWS.index(one.view))
-    if assets.personal:
-        assets = assets._replace(template=group[-1].own)
-    valid = [assets.valid[one.view] for one in group]
     even, lit = (
-        complete(list(zip(views, valid, strict=True)), assets)
+        _complete([(one.view, view) for one, view in zip(group, views, strict=True)], group[-1].own, assets)
         for views in ([one.even for one in group], [one.lit for one in group])
     )
     return _Textures(even, lit, group[-1].exposure)
+
+
+def _complete(views: list[tuple[str, Remapped]], own: Texture, assets: UVAssets) -> Completed:
+    if assets.softness is None:
+        name, view = views[-1]
+        assets = assets._replace(template=agreeing(own, view, assets.valid[name].minor))
+    return complete([(view, assets.valid[name]) for name, view in views], assets)
 
 
 def _stack(joined: list[_Textures | None], size: int) -> UVResult:

@@ -7,7 +7,7 @@ from facegen.morphable.uv import figures, masks
 from facegen.morphable.uv.blending import Valid, blend, fill
 from facegen.morphable.uv.colors import luminance, match_color, to_yuv
 from facegen.morphable.uv.crops import crop, frame_of, large_crop, to_photograph
-from facegen.morphable.uv.light import divide_light
+from facegen.morphable.uv.light import agreeing, divide_light
 from facegen.morphable.uv.poisson import laplacian_matrix, poisson_fill
 from facegen.morphable.uv.pyramids import collapse, laplacian_pyramid, pyramid_blend
 from facegen.morphable.uv.similarity import fit_similarity, transform
@@ -175,3 +175,16 @@ def test_a_similarity_is_found_again(random: np.random.Generator) -> None:
         fit_similarity(points[:2], moved[:2])
     with pytest.raises(ValueError, match="all points"):
         fit_similarity(points * 0, moved)
+
+
+def test_a_template_takes_the_colours_around_it_and_far_away_those_of_the_whole_view() -> None:
+    size = 256
+    template, mask = np.full((size, size, 3), 100, np.float32), np.zeros((size, size), np.float32)
+    mask[40:216, 20:120] = 1
+    view = np.full_like(template, 60)
+    view[:, :70] = 140
+    agreed = agreeing(template, Remapped(view * mask[..., None], mask, np.zeros((size, size, 2))), mask)
+    assert agreed[128, 40].mean() > 130 and agreed[128, 105].mean() < 70
+    assert abs(agreed[128, 250].mean() - 100) < 5
+    nothing = Remapped(view * 0, mask * 0, np.zeros((size, size, 2)))
+    assert agreeing(template, nothing, mask) is template
