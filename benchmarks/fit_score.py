@@ -44,7 +44,21 @@ def spoilt(faces: Faces, generator: torch.Generator) -> tuple[Tensor, Tensor, Te
 
 
 def fitted(values: Tensor, failed: Tensor) -> Tensor:
-    """Logistic regression by Newton's method, with a weak normal prior; the last number is the offset."""
+    """Logistic regression with slopes that are not negative, for worse evidence must not speak for a fit.
+
+    Newton's method with a weak normal prior over the features whose slopes come out positive; the last is the offset.
+    """
+    used = torch.ones(values.shape[1], dtype=torch.bool)
+    weights = torch.zeros(values.shape[1] + 1, dtype=torch.float64)
+    while True:
+        kept = torch.cat([used, torch.ones(1, dtype=torch.bool)])
+        weights = torch.zeros_like(weights).masked_scatter(kept, _newton(values[:, used], failed))
+        if bool((weights[:-1] >= 0).all()):
+            return weights
+        used &= weights[:-1] > 0
+
+
+def _newton(values: Tensor, failed: Tensor) -> Tensor:
     design = torch.cat([values, torch.ones_like(values[:, :1])], dim=1).double()
     weights = torch.zeros(design.shape[1], dtype=torch.float64)
     for _ in range(50):

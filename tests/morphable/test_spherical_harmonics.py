@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facegen.morphable.spherical_harmonics import ambient, basis, directional, mirror, shade
+from facegen.morphable.spherical_harmonics import ambient, basis, directional, mirror, shade, slopes, turned
 from tests.golden import assert_close_golden, golden_root, load_npz
 
 
@@ -49,3 +49,16 @@ def test_mirrored_light_shines_on_mirrored_normals() -> None:
     normals, light = unit_vectors(50), torch.randn(9, 3, generator=torch.Generator().manual_seed(3)).double()
     flipped = normals * torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64)
     torch.testing.assert_close(basis(flipped) @ mirror(light), basis(normals) @ light)
+
+
+def test_turned_light_shines_on_turned_normals() -> None:
+    normals, light = unit_vectors(50), torch.randn(2, 9, 3, generator=torch.Generator().manual_seed(5)).double()
+    rotation, _ = torch.linalg.qr(torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(6)).double())
+    after = shade(normals @ rotation, turned(light, rotation))
+    torch.testing.assert_close(after, shade(normals.expand(2, 50, 3), light))
+
+
+def test_slopes_are_derivatives_of_shading() -> None:
+    normals, light = unit_vectors(20)[None], torch.randn(1, 9, 3, generator=torch.Generator().manual_seed(7)).double()
+    found = torch.autograd.functional.jacobian(lambda n: shade(n, light).sum(dim=(0, 1)), normals)
+    torch.testing.assert_close(slopes(normals, light), found.permute(1, 2, 0, 3))

@@ -239,7 +239,9 @@ class Fitter:
         pose = Pose(*state[:2])
         evidence = self._evidence(state, found, images, drawn)
         row, blank = lost[:, None], lost[:, None, None, None]
-        interval = torch.full_like(state[1], torch.nan) if found is None else self._interval(found).to(state[1])
+        interval = torch.full_like(state[1], torch.nan)
+        if found is not None:
+            interval = pose_interval(found, self._num_values).rad2deg().to(interval)
         points = model.perspective.image_points(shown.camera[:, model.landmarks])
         return Fit(
             coefficients=fitted.masked_fill(row, torch.nan),
@@ -257,9 +259,6 @@ class Fitter:
             iterations=iterations,
         )
 
-    def _interval(self, found: LandmarkFit) -> Float[Tensor, "batch 3"]:
-        return pose_interval(found, self._num_values).rad2deg()
-
     @property
     def _num_values(self) -> int:
         """Coordinates of landmarks that count."""
@@ -275,7 +274,6 @@ class Fitter:
         return Evidence(
             landmarks=nothing if found is None else found.cost.to(nothing) / self._num_values,
             shape=state[2].square().mean(dim=1),
-            yaw=nothing if found is None else self._interval(found)[:, 0].to(nothing),
             color=color,
         )
 

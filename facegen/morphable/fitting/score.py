@@ -11,13 +11,12 @@ class Evidence(NamedTuple):
     """What speaks for a failure, per face.
 
     landmarks: mean squared residual in units of the noise, with the coefficients' squares (0 without landmarks).
-    shape: mean squared coefficients of identity and expression. yaw: half width of its 90 % interval in degrees (0
-    without landmarks). color: mean distance of the fitted colours from the picture's, 0 to 1 (NaN without a picture).
+    shape: mean squared coefficients of identity and expression. color: mean distance of the fitted colours from the
+    picture's, 0 to 1 (NaN without a picture).
     """
 
     landmarks: Float[Tensor, " batch"]
     shape: Float[Tensor, " batch"]
-    yaw: Float[Tensor, " batch"]
     color: Float[Tensor, " batch"]
 
 
@@ -27,13 +26,13 @@ class _Logistic(NamedTuple):
 
 
 # found by benchmarks/fit_score.py
-_LANDMARKS = _Logistic((2.0, 2.0, 1.0), -6.0)
-_PICTURE = _Logistic((2.0, 2.0, 1.0, 1.0), -6.0)
+_LANDMARKS = _Logistic((2.0, 2.0), -6.0)
+_PICTURE = _Logistic((2.0, 2.0, 1.0), -6.0)
 
 
 def features(evidence: Evidence) -> Float[Tensor, "batch feature"]:
-    """What the probability is logistic in: logarithms of three numbers, of four with a picture."""
-    logs = [torch.log1p(value.clamp(min=0)) for value in evidence[:3]]
+    """What the probability is logistic in: logarithms of two numbers, of three with a picture."""
+    logs = [torch.log1p(value.clamp(min=0)) for value in evidence[:2]]
     known = [] if bool(evidence.color.isnan().all()) else [evidence.color.clamp(min=1e-3).log()]
     return torch.stack([*logs, *known], dim=-1)
 
