@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from facegen.callbacks.clock import due
+from facegen.data.batch import FaceBatch
 from facegen.data.pictures import save_png, tile, to_uint8
 from facegen.networks.eg3d import is_3d
 
@@ -19,14 +20,13 @@ class SampleGrids(pl.Callback):
     def __init__(self, folder: str | Path, total_kimg: float, every_kimg: float, columns: int = 8, rows: int = 8):
         self.folder, self.columns, self.rows = Path(folder), columns, rows
         self.every, self.total_images = max(round(every_kimg * 1000), 1), round(total_kimg * 1000)
-        self._labels = torch.zeros([columns * rows, 0])
+        self._reals: FaceBatch | None = None  # what samples are compared with, and take their labels from
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Choose the real images, whose labels the samples share; draw the untrained generator."""
         dataset: Any = trainer.datamodule.dataset  # type: ignore[attr-defined]
         order = np.random.default_rng(pl_module.seed).permutation(dataset.num_unmirrored)
-        batch = dataset[np.resize(order, self.columns * self.rows)]
-        self._labels = batch.cameras
+        batch = self._reals = dataset[np.resize(order, self.columns * self.rows)]
         if trainer.is_global_zero:
             publish(trainer, "reals", save_png(tile(batch.images, self.columns), self.folder / "reals.png"), 0)
             if pl_module.images_seen == 0:
@@ -43,12 +43,13 @@ class SampleGrids(pl.Callback):
 
     @torch.no_grad()
     def _draw(self, trainer: pl.Trainer, module: Any) -> None:
+        assert self._reals is not None
         count = self.columns * self.rows
         random = torch.Generator(module.device).manual_seed(module.seed)
         z = torch.randn([count, module.generator_ema.z_dim], generator=torch.Generator().manual_seed(module.seed))
         parts = [
             _look(module.generator_ema, a.to(module.device), c.to(module.device), random)
-            for a, c in zip(z.split(16), self._labels.split(16), strict=True)
+            for a, c in zip(z.split(16), self._reals.cameras.split(16), strict=True)
         ]
         stem = self.folder / "samples" / f"{module.images_seen / 1000:09.3f}"
         for name, pictures in zip(("samples", "depths"), zip(*parts, strict=True), strict=False):

@@ -18,7 +18,7 @@ from facegen.losses import discriminator_loss, generator_loss, r1_penalty
 from facegen.models.distributed import mean_over_processes, sum_over_processes, world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
-from facegen.models.resume import check_configuration
+from facegen.models.resume import progress, restore
 from facegen.models.schedule import Phase, ema_beta, lazy_adam, phases, update_ema
 from facegen.models.statistics import RunningMeans
 from facegen.networks.ada import AUGMENT_PRESETS, AdaController, AugmentPipe
@@ -308,19 +308,8 @@ class AdversarialTraining(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the clock, the configuration and the unfinished statistics; plain values only."""
-        checkpoint["facegen"] = {
-            "images_seen": self.images_seen,
-            "nonfinite_steps": self.guard.steps,
-            "nonfinite_in_a_row": self.guard.in_a_row,
-            "generator": network_config(self.generator),
-            "configuration": self.configuration(),
-            "statistics": self.statistics.state(),
-        }
+        checkpoint["facegen"] = {"generator": network_config(self.generator), **progress(self)}
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
-        stored: dict[str, Any] = checkpoint["facegen"]
-        check_configuration(stored["configuration"], self.configuration())
-        self.images_seen = stored["images_seen"]
-        self.guard.steps, self.guard.in_a_row = stored["nonfinite_steps"], stored["nonfinite_in_a_row"]
-        self.statistics.restore(stored["statistics"], self.device)
+        restore(self, checkpoint["facegen"])

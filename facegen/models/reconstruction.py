@@ -18,7 +18,7 @@ from facegen.models.distributed import world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
 from facegen.models.reconstruction_known import Supervised
-from facegen.models.resume import check_configuration
+from facegen.models.resume import progress, restore
 from facegen.models.schedule import ema_beta, update_ema
 from facegen.models.statistics import RunningMeans
 from facegen.morphable.model import MorphableModel
@@ -49,7 +49,7 @@ class Reconstruction(pl.LightningModule):
     kind: `resnet50` or `resnet18`. size: side of the pictures that the network takes; others are resized.
     backbone: file of an ImageNet network of that kind to start from (`resnet50-*.pth` as published, or .safetensors);
     its last layer is left out.
-    batch_size: images per step over all processes. learning_rate is multiplied by `decay` every `decay_kimg` thousand
+    batch_size: images per step over all processes. learning_rate: multiplied by `decay` every `decay_kimg` thousand
     images. ema_kimg: half-life of the averaged weights; 0 keeps the newest, as published. Each process normalises its
     own part of a batch, and the running statistics that are kept are the first process's.
     Raises TrainingDiverged when gradients were not finite `max_nonfinite` steps in a row.
@@ -88,7 +88,7 @@ class Reconstruction(pl.LightningModule):
         self.network_ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.batch_size, self.seed = batch_size, seed
         self.network.half_dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
-        self.learning_rate, self.decay, self.decay_images = learning_rate, decay, round(decay_kimg * 1000)
+        self.learning_rate, self.decay, self.decay_images = learning_rate, decay, max(round(decay_kimg * 1000), 1)
         self.ema_kimg = ema_kimg
         self.guard = GradientGuard(max_nonfinite)
         self.images_seen = 0
@@ -153,23 +153,12 @@ class Reconstruction(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the clock, the configuration and the unfinished statistics; plain values only."""
-        checkpoint["facegen"] = {
-            "averaged": self.averaged,
-            "network": network_config(self.network),
-            "images_seen": self.images_seen,
-            "nonfinite_steps": self.guard.steps,
-            "nonfinite_in_a_row": self.guard.in_a_row,
-            "configuration": self.configuration(),
-            "statistics": self.statistics.state(),
-        }
+        own = {"averaged": self.averaged, "network": network_config(self.network)}
+        checkpoint["facegen"] = {**own, **progress(self)}
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
-        stored: dict[str, Any] = checkpoint["facegen"]
-        check_configuration(stored["configuration"], self.configuration())
-        self.images_seen = stored["images_seen"]
-        self.guard.steps, self.guard.in_a_row = stored["nonfinite_steps"], stored["nonfinite_in_a_row"]
-        self.statistics.restore(stored["statistics"], self.device)
+        restore(self, checkpoint["facegen"])
 
 
 def fill_backbone(network: ReconstructionNetwork, path: Path) -> None:
