@@ -59,7 +59,7 @@ def fitted(values: Tensor, failed: Tensor) -> Tensor:
 
 
 def _newton(values: Tensor, failed: Tensor) -> Tensor:
-    design = torch.cat([values, torch.ones_like(values[:, :1])], dim=1).double()
+    design = torch.cat([values, values.new_ones(len(values), 1)], dim=1).double()
     weights = torch.zeros(design.shape[1], dtype=torch.float64)
     for _ in range(50):
         probability = torch.sigmoid(design @ weights)

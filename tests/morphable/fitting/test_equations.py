@@ -75,7 +75,7 @@ def test_photometric_equations_are_derivatives_where_geometry_rests(faces: Proce
         weights,
         5000,
         shape,
-        model.normals_of(model.shape_of(*split(model, shape))),
+        model.normals_of(model.mean_shape[None]),
     )
     photographs = Photographs(model, Tables(model), *given)
     double = [part.double() for part in state]
