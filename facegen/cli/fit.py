@@ -28,7 +28,7 @@ Interrupted? The same command goes on. Repeated, it does nothing; other settings
 
 Examples:
   facegen fit photo.jpg                                             one picture, into fits/
-  facegen fit images=~/photographs outdir=~/fits mesh=glb uv=true   textured heads
+  facegen fit images=~/photographs outdir=~/fits mesh=glb uv=photo  textured heads
   facegen fit images=faces.zip photometric=false workers=2          cameras and shapes from landmarks: quick
   facegen fit images=faces/ morphable=BFM_model_front.mat               coefficients that Deep3DFaceRecon's tools read
   facegen fit data=ffhq_cleaned index=true                          a dataset; columns fit_* in its table

@@ -5,9 +5,11 @@ import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 
 from facegen.data import table
@@ -79,6 +81,28 @@ def test_again_and_after_a_loss(facegen: Facegen, place: Place, tmp_path: Path) 
     assert status == 0 and "computed: fit 4\n" in out  # the one without landmarks is looked at again
 
 
+@pytest.mark.parametrize("more", [["mesh=ply"], ["mesh=obj", "uv=photo"], ["mesh=glb", "uv=albedo"]])
+def test_meshes(facegen: Facegen, place: Place, tmp_path: Path, more: list[str]) -> None:
+    """Upright, in decimetres, in the colours of the picture."""
+    status, _, err = facegen(*words(place, tmp_path, f"data.root={{root: {place.faces}, ids: [face0]}}", *more))
+    assert status == 0, err
+    path = tmp_path / "meshes" / f"face0.{more[0].partition('=')[2]}"
+    mesh: Any = trimesh.load(path, force="mesh", process=False)
+    assert len(mesh.faces) == len(load_model(place.model).triangles)
+    x, y, z = mesh.bounding_box.extents
+    assert 1.2 < x < 2.5 and 1.8 < y < 3.5 and 1 < z < 3
+    assert np.abs(mesh.vertices[:, 0].mean()) < 0.1 and mesh.vertices[mesh.vertices[:, 2].argmax(), 1] < 0.3
+    if "mesh=ply" in more:
+        nose = mesh.visual.vertex_colors[mesh.vertices[:, 2].argmax(), :3].astype(int)
+        picture = np.asarray(Image.open(place.faces / "face0.png")).astype(int)
+        (column, row) = np.array(table.read(place.faces / "faces.lance")["landmarks"][0].as_py()).reshape(68, 2)[30]
+        assert np.abs(nose - picture[int(row), int(column)]).max() < 40
+    else:
+        material = mesh.visual.material
+        texture = material.image if "mesh=obj" in more else material.baseColorTexture
+        assert texture.size == (1024, 1024) and np.asarray(texture.convert("L")).std() > 5
+
+
 def test_sheet(facegen: Facegen, place: Place, tmp_path: Path) -> None:
     facegen(*words(place, tmp_path, "sheet=3"))
     assert Image.open(tmp_path / "overlay.png").size == (2 * 768, 2 * 300)
@@ -128,7 +152,9 @@ def test_nothing_to_fit(refused: Callable[..., str], place: Place, tmp_path: Pat
         (["faces", "start=nowhere"], "start: nowhere does not exist"),
         (["faces", "noise=0"], "noise: got 0"),
         (["faces", "mesh=stl"], "mesh: got 'stl'"),
-        (["faces", "uv=true"], "add mesh=obj or mesh=glb"),
+        (["faces", "uv=photo"], "expected mesh=obj or glb"),
+        (["faces", "uv=photo", "mesh=ply"], "expected mesh=obj or glb"),
+        (["faces", "uv=skin", "mesh=obj"], "uv: got 'skin'"),
         (["faces", "detector=retina"], "expected one of: dlib, mediapipe"),
         (["faces", "batch_size=0"], "batch_size: got 0"),
         (["faces", "sheet=-1"], "sheet: got -1"),

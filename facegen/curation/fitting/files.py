@@ -6,7 +6,7 @@ from typing import NamedTuple, get_args
 import torch
 
 from facegen.curation.fitting.crops import Crop
-from facegen.curation.fitting.meshes import MeshFormat, write_mesh
+from facegen.curation.fitting.meshes import MeshFormat, TextureKind, write_coloured, write_textured
 from facegen.curation.fitting.panels import draw_panel, save_panel
 from facegen.data.pictures import save_png, to_uint8
 from facegen.morphable.fitting import Fit
@@ -19,21 +19,21 @@ RENDER_SIZE = 256  # pixels, as the cleaned datasets publish theirs
 
 
 class Outputs(NamedTuple):
-    """Which files are written beside the panels. `uv`: meshes have a texture taken from the photograph."""
+    """Which files are written beside the panels. `uv`: meshes have a texture, `albedo` or `photo`, see `meshes`."""
 
     files: bool = True
     mesh: str | None = None
-    uv: bool = False
+    uv: str | None = None
 
 
 def check_outputs(outputs: Outputs) -> None:
     """Raise ValueError for what cannot be written."""
     if outputs.mesh not in (None, *get_args(MeshFormat)):
         raise ValueError(f"mesh: got {outputs.mesh!r}, expected one of {', '.join(get_args(MeshFormat))}, or null")
-    if outputs.uv and outputs.mesh is None:
-        raise ValueError("uv=true gives meshes a texture; add mesh=obj or mesh=glb")
-    if outputs.uv and outputs.mesh == "ply":
-        raise ValueError("mesh: got ply, which has no textures; expected obj or glb with uv=true")
+    if outputs.uv not in (None, *get_args(TextureKind)):
+        raise ValueError(f"uv: got {outputs.uv!r}, expected one of {', '.join(get_args(TextureKind))}, or null")
+    if outputs.uv and outputs.mesh not in ("obj", "glb"):
+        raise ValueError(f"uv={outputs.uv} is a texture for meshes: got mesh={outputs.mesh}, expected mesh=obj or glb")
 
 
 def written(out: Path, face: str, outputs: Outputs) -> list[Path]:
@@ -67,5 +67,7 @@ def write_files(
         path = out / COEFFICIENTS / f"{name}.mat"
         write_reconstruction(path, coefficients[0].cpu().numpy(), crop.landmarks, model.layout)
         save_png(to_uint8(drawn.images)[0].permute(1, 2, 0).cpu().numpy(), out / RENDERED / f"{name}.png")
-    if outputs.mesh:
-        write_mesh(model, face, crop, drawn, mesh_path(out, name, outputs.mesh), outputs.uv)
+    if outputs.mesh and outputs.uv:
+        write_textured(model, face, coefficients, crop, outputs.uv, mesh_path(out, name, outputs.mesh))
+    elif outputs.mesh:
+        write_coloured(model, face, crop, drawn, mesh_path(out, name, outputs.mesh))

@@ -1,5 +1,6 @@
-"""The fitted head as a mesh with the photograph's colours."""
+"""The fitted head as a mesh: with the photograph's colours at its vertices, or with a texture."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -10,22 +11,51 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from facegen.curation.fitting.crops import Crop
+from facegen.data.pictures import to_uint8
 from facegen.morphable.model import Face, MorphableModel
 from facegen.morphable.render import Render
-from facegen.rendering.isosurface import Surface
-from facegen.rendering.mesh_files import save_glb, save_ply
+from facegen.morphable.uv.assets import UVAssets
+from facegen.morphable.uv.charts import chart_of
+from facegen.morphable.uv.own_assets import own_assets
+from facegen.morphable.uv.unwrap import unwrap
+from facegen.rendering.mesh_files import Mesh, save_mesh
 
-MeshFormat = Literal["ply", "glb"]
+MeshFormat = Literal["obj", "ply", "glb"]
+TextureKind = Literal["albedo", "photo"]
+TEXTURE_SIZE = 1024
 _TURNED, _FACING = 0.1, 0.5  # cosines to the camera from which a vertex has a little, and all, of the photograph
 _NEAR = 0.05  # decimetres behind the surface that the camera sees
 
 
-def write_mesh(model: MorphableModel, face: Face, crop: Crop, drawn: Render, path: Path, uv: bool) -> None:
-    """Write one face, upright and facing +z, in decimetres; `drawn` is its render."""
-    colors = vertex_colors(model, face, crop, drawn)
-    normals = model.normals_of(face.shape)[0].cpu().numpy()
-    surface = Surface(face.shape[0].cpu().numpy(), model.triangles.cpu().numpy(), normals)
-    {"ply": save_ply, "glb": save_glb}[path.suffix[1:]](surface, colors, path)
+def mesh_of(model: MorphableModel, face: Face) -> Mesh:
+    """One face without colours, upright and facing +z, in decimetres."""
+    vertices, normals = (x[0].cpu().numpy() for x in (face.shape, model.normals_of(face.shape)))
+    return Mesh(vertices, model.triangles.cpu().numpy(), normals)
+
+
+def write_coloured(model: MorphableModel, face: Face, crop: Crop, drawn: Render, path: Path) -> None:
+    """Write a mesh with coloured vertices; `drawn` is the face's render."""
+    save_mesh(mesh_of(model, face)._replace(colors=vertex_colors(model, face, crop, drawn)), path)
+
+
+def write_textured(
+    model: MorphableModel, face: Face, coefficients: Float[Tensor, "1 coefficient"], crop: Crop, kind: str, path: Path
+) -> None:
+    """Write a mesh with a texture from the sharpest crop, completed where the picture shows nothing.
+
+    kind: `photo` as it was photographed, `albedo` with the fitted light divided out, to be lit anew.
+    """
+    image = crop.image if crop.sharp is None else crop.sharp
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None].to(coefficients.device)
+    found = unwrap(model, coefficients, pixels, size=TEXTURE_SIZE, assets=_assets(model))
+    texture = to_uint8(found.texture if kind == "albedo" else found.photographed)[0].permute(1, 2, 0).cpu().numpy()
+    coordinates, triangles = (x.cpu().numpy() for x in chart_of(model))
+    save_mesh(mesh_of(model, face)._replace(uv=coordinates, uv_triangles=triangles, texture=texture), path)
+
+
+@lru_cache(maxsize=1)
+def _assets(model: MorphableModel) -> UVAssets:
+    return own_assets(model, TEXTURE_SIZE)
 
 
 def vertex_colors(model: MorphableModel, face: Face, crop: Crop, drawn: Render) -> UInt8[np.ndarray, "vertex 3"]:

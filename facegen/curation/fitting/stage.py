@@ -45,7 +45,7 @@ def _fit(
     crops: dict[int, Crop] = {}
     for number, row in enumerate(rows):
         try:
-            crops[number] = read_crop(row, root)
+            crops[number] = read_crop(row, root, sharp=bool(outputs["uv"]))
         except Rejection as error:
             found[number] = {REASON: str(error)}
     if not crops:
