@@ -1,56 +1,26 @@
 """Fitting a morphable model to faces in pictures: analysis by synthesis, coarse to fine, a batch at a time."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from facegen.geometry.cameras import from_coefficients, head_angles, head_rotation
-from facegen.morphable.fitting.confidence import pose_angles, pose_interval
+from facegen.geometry.cameras import head_rotation
 from facegen.morphable.fitting.descent import State, descend
 from facegen.morphable.fitting.landmarks import LandmarkFit, Landmarks, fit_landmarks, moved
 from facegen.morphable.fitting.linear import Pose, vertices_of
 from facegen.morphable.fitting.photometric import Photographs, coefficients
 from facegen.morphable.fitting.refine import Embed, Given, refine
-from facegen.morphable.fitting.score import Evidence, failure_score
+from facegen.morphable.fitting.result import Arrived, Fit, conclude, draw_fits, evidence_of, nothing_drawn
 from facegen.morphable.fitting.tables import Tables
 from facegen.morphable.fitting.weights import DETECTED, Weights
 from facegen.morphable.model import MorphableModel
-from facegen.morphable.render import Render, render
 
 Images = Float[Tensor, "batch 3 side side"] | UInt8[Tensor, "batch 3 side side"]
 _UNIT = 224  # the side of the picture that noise is counted in
 _ENOUGH = 1e-3
 _WEIGHTS = Weights()
 _LEAST_SIDE = 16
-
-
-class Fit(NamedTuple):
-    """N fitted faces. A face without a fit has NaN numbers, an empty mask and score 1."""
-
-    coefficients: Float[Tensor, "batch coefficient"]
-    cameras: Float[Tensor, "batch 25"]  # labels as EG3D makes them of such coefficients
-    landmarks: Float[Tensor, "batch landmark 2"]  # of the fitted face, pixels, y down
-    renders: Float[Tensor, "batch 3 side side"]  # [-1, 1], -1 behind the face
-    masks: Bool[Tensor, "batch 1 side side"]
-    depth: Float[Tensor, "batch 1 side side"]  # decimetres from the camera's plane, 0 behind the face
-    loss: Float[Tensor, " batch"]  # the published energy at the end; without pictures the cost of the landmarks
-    pose_degrees: Float[Tensor, "batch 3"]  # yaw, pitch, roll of the camera around the head, as `view_angles`
-    interval_degrees: Float[Tensor, "batch 3"]  # half widths of their 90 % intervals; NaN without landmarks
-    score: Float[Tensor, " batch"]  # probability that the fit failed: see `failure_score`
-    evidence: Evidence  # what it rests on
-    converged: Bool[Tensor, " batch"]
-    iterations: Int[Tensor, " batch"]
-
-    @classmethod
-    def joined(cls, fits: Sequence["Fit"]) -> "Fit":
-        """Several batches as one."""
-        parts = dict(zip(cls._fields, zip(*fits, strict=True), strict=True))
-        evidence = Evidence(*(torch.cat(values) for values in zip(*parts.pop("evidence"), strict=True)))
-        return cls(**{name: torch.cat(values) for name, values in parts.items()}, evidence=evidence)
 
 
 class Fitter:
@@ -64,7 +34,8 @@ class Fitter:
     jaw's outline slides) or `EXACT`. weights: of the photometric energy. iterations: at most, per size. most_points:
     pixels of a face that are looked at. embed: a face network, pictures in [-1, 1] to features of unit length, whose
     cosine between photograph and render is a term of stage 3. adam_steps: of stage 3; None: 50 with `embed`, else none.
-    Works on the model's device.
+    draw: False leaves out renders, masks and depth (no pixels), which cost more than landmarks alone do. Works on the
+    model's device.
     """
 
     def __init__(
@@ -80,6 +51,7 @@ class Fitter:
         weights: Weights = _WEIGHTS,
         embed: Embed | None = None,
         adam_steps: int | None = None,
+        draw: bool = True,
     ) -> None:
         if not noise > 0:
             raise ValueError(f"Fitter: got noise={noise}, expected pixels above 0")
@@ -89,6 +61,7 @@ class Fitter:
         self.model, self.noise, self.photometric = model, noise, photometric
         self.landmark_weights = landmark_weights.to(model.mean_shape.device)
         self.sizes, self.iterations, self.most_points, self.weights = sizes, iterations, most_points, weights
+        self.draw = draw
         self.embed, self.adam_steps = embed, (50 if embed else 0) if adam_steps is None else adam_steps
         self.points = vertices_of(model, model.landmarks, torch.float64)
         self.tables = Tables(model)
@@ -120,8 +93,17 @@ class Fitter:
             iterations = iterations + more.to(iterations)
         if images is not None and self.adam_steps:
             state, loss = self._refined(_unit_range(images), landmarks, masks, state, loss)
-        shown = _unit_range(images) if images is not None and self.photometric else None
-        return self._result(state, found, shown, loss, converged, iterations, side)
+        arrived = Arrived(state, found, loss, converged, iterations, self._num_values)
+        return self._concluded(arrived, images if self.photometric or self.adam_steps else None, side)
+
+    def _concluded(self, arrived: Arrived, images: Images | None, side: int) -> Fit:
+        fitted = coefficients(self.model, arrived.state)
+        lost = ~fitted.isfinite().all(dim=1)
+        wanted = self.draw or images is not None  # colours speak for failures
+        drawn = draw_fits(self.model, fitted, lost, side) if wanted else nothing_drawn(fitted)
+        evidence = evidence_of(arrived, None if images is None else _unit_range(images), drawn)
+        drawn = drawn if self.draw else nothing_drawn(fitted)
+        return conclude(arrived, fitted, drawn, self.points, self.model.perspective.at(side), evidence)
 
     def _check(
         self, images: Tensor | None, landmarks: Tensor | None, masks: Tensor | None, start: Tensor | None
@@ -221,61 +203,10 @@ class Fitter:
         how = (self.weights, self.most_points)
         return Photographs(self.model, self.tables, images, masks, given, *how, shape, normals)
 
-    def _result(
-        self,
-        state: State,
-        found: LandmarkFit | None,
-        images: Tensor | None,
-        loss: Tensor,
-        converged: Tensor,
-        iterations: Tensor,
-        side: int,
-    ) -> Fit:
-        model = self.model.with_perspective(self.model.perspective.at(side))
-        fitted = coefficients(model, state)
-        lost = ~fitted.isfinite().all(dim=1)
-        shown = model(torch.where(lost[:, None], 0, fitted))
-        drawn = render(model, shown)
-        pose = Pose(*state[:2])
-        evidence = self._evidence(state, found, images, drawn)
-        row, blank = lost[:, None], lost[:, None, None, None]
-        interval = torch.full_like(state[1], torch.nan)
-        if found is not None:
-            interval = pose_interval(found, self._num_values).rad2deg().to(interval)
-        points = model.perspective.image_points(shown.camera[:, model.landmarks])
-        return Fit(
-            coefficients=fitted.masked_fill(row, torch.nan),
-            cameras=from_coefficients(head_angles(pose.rotation), pose.translation).masked_fill(row, torch.nan),
-            landmarks=points.masked_fill(row[..., None], torch.nan),
-            renders=torch.where(blank, -1, drawn.images.clamp(-1, 1)),
-            masks=drawn.masks & ~blank,
-            depth=torch.where(blank, 0, drawn.depth),
-            loss=loss.to(fitted),
-            pose_degrees=pose_angles(pose).rad2deg().masked_fill(row, torch.nan),
-            interval_degrees=interval.masked_fill(row, torch.nan),
-            score=failure_score(evidence).masked_fill(lost, 1.0),
-            evidence=evidence,
-            converged=converged.to(lost.device) & ~lost,
-            iterations=iterations,
-        )
-
     @property
     def _num_values(self) -> int:
         """Coordinates of landmarks that count."""
         return int((self.landmark_weights > 0).sum())
-
-    def _evidence(self, state: State, found: LandmarkFit | None, images: Tensor | None, drawn: Render) -> Evidence:
-        nothing = torch.zeros_like(state[1][:, 0])
-        color = torch.full_like(nothing, torch.nan)
-        if images is not None:
-            area = drawn.masks.flatten(1).sum(dim=1)
-            distance = (drawn.images.add(1).div(2) - images.to(drawn.images)).abs().mean(dim=1, keepdim=True)
-            color = (distance.clamp(max=1) * drawn.masks).flatten(1).sum(dim=1) / area.clamp(min=1)
-        return Evidence(
-            landmarks=nothing if found is None else found.cost.to(nothing) / self._num_values,
-            shape=state[2].square().mean(dim=1),
-            color=color,
-        )
 
 
 def _unit_range(images: Images) -> Float[Tensor, "batch 3 side side"]:

@@ -173,3 +173,10 @@ def test_settings_are_checked(known: Known) -> None:
         Fitter(known.model, noise=0)
     with pytest.raises(ValueError, match="landmark weights"):
         Fitter(known.model, landmark_weights=torch.ones(5, 2))
+
+
+def test_nothing_is_drawn_where_nothing_is_asked_for(known: Known) -> None:
+    fitter = Fitter(known.model, photometric=False, draw=False)
+    fit, drawn = fitter.fit(None, known.landmarks), Fitter(known.model, photometric=False).fit(None, known.landmarks)
+    assert fit.renders.shape == (4, 3, 0, 0) and fit.masks.shape == fit.depth.shape == (4, 1, 0, 0)
+    assert drawn.masks.any() and torch.equal(fit.coefficients, drawn.coefficients)
