@@ -1,7 +1,8 @@
 """Whether generated faces are what their pictures show: a generator's cameras and depths against an estimator's.
 
 Every face is seen from two cameras. EG3D's Pose, Depth and ID (Chan et al. 2022) as published, and beside them figures
-in units that people read: degrees, and landmarks' distances. Definitions: docs/in_loop.md.
+in units that people read: degrees, and landmarks' distances. Definitions: docs/in_loop.md. All figures are of the
+process that asks, which may be one of several.
 """
 
 from typing import Any, NamedTuple
@@ -76,7 +77,7 @@ def pose_figures(labels: Float[Tensor, "batch 25"], sight: Sight) -> dict[str, f
     degrees = _finite(rotation_degrees(labels, sight.labels))
     if not len(degrees):
         return {}
-    metric = PoseError()
+    metric = PoseError(sync_on_compute=False)
     metric.update(labels.cpu(), sight.labels.cpu())
     return {
         "pose_degrees": float(degrees.quantile(0.5)),
@@ -93,7 +94,7 @@ def agreement(faces: Faces, sight: Sight, most_residual: float, extractor: Extra
     the identity of both views; without it, the fitted identity coefficients are compared.
     """
     figures = pose_figures(faces.labels, sight)
-    depth = DepthError()
+    depth = DepthError(sync_on_compute=False)
     resized = F.interpolate(faces.depth, sight.depth.shape[-2:], mode="bilinear")
     depth.update(resized.cpu(), sight.depth.cpu(), sight.mask.cpu())
     figures |= _mean("depth", depth)
@@ -113,7 +114,7 @@ def _reprojection(faces: Faces, sight: Sight) -> dict[str, float]:
 
 
 def _embeddings(faces: Faces, extractor: Extractor) -> dict[str, float]:
-    metric = IdentitySimilarity()
+    metric = IdentitySimilarity(sync_on_compute=False)
     metric.update(*(torch.as_tensor(extractor(images)).cpu() for images in _views(faces.images)))
     return _mean(f"identity_{extractor.name}", metric)
 

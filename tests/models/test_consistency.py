@@ -6,14 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from facegen.checkpoint import save_network
 from facegen.models import EG3D
 from facegen.models.consistency import Consistency
-from facegen.morphable.model import MorphableModel
 from tests.models.test_adversarial import Still
 from tests.models.tiny import camera_labels, tiny_eg3d
-from tests.morphable.small import small_model
-from tests.morphable.test_regressor import small_network, small_regressor
+from tests.morphable.test_regressor import small_export, small_regressor
 
 
 def model_with(consistency: Consistency | None, **changes: Any) -> EG3D:
@@ -92,10 +89,8 @@ def test_only_a_loss_that_is_on_belongs_to_the_configuration() -> None:
     assert on.state_dict().keys() == off.state_dict().keys()
 
 
-def test_a_model_loads_it_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MorphableModel, "load", staticmethod(lambda name: small_model()))
-    folder = str(save_network(small_network(), tmp_path))
-    model = tiny_eg3d(consistency={"regressor": folder, "pose": 0.2, "every": 2})
+def test_a_model_loads_it_by_name(tmp_path: Path) -> None:
+    model = tiny_eg3d(consistency={"regressor": str(small_export(tmp_path)), "pose": 0.2, "every": 2})
     assert model.consistency is not None and model.consistency.settings() == [0.2, 0.1, 20000.0, 2]
 
 

@@ -1,18 +1,21 @@
 """A morphable model of a few hundred vertices, and pictures of its faces from cameras that are known."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from facegen.geometry import cameras
 from facegen.geometry.perspective import EG3D
 from facegen.morphable.coefficients import Coefficients
+from facegen.morphable.formats import ModelFile, write_model
 from facegen.morphable.model import Basis, MorphableModel
 
 SIDE = 24  # vertices of the grid to a side
 
 
-def small_model(identity: int = 4, expression: int = 3, albedo: int = 3) -> MorphableModel:
-    """The front half of an ellipsoid with a nose, in front of the camera of EG3D's pictures."""
+def small_basis(identity: int = 4, expression: int = 3, albedo: int = 3) -> Basis:
+    """The front half of an ellipsoid with a nose."""
     generator = torch.Generator().manual_seed(0)
     longitude = torch.linspace(-1.5, 1.5, SIDE)
     latitude = torch.linspace(-1.2, 1.2, SIDE)
@@ -31,7 +34,7 @@ def small_model(identity: int = 4, expression: int = 3, albedo: int = 3) -> Morp
 
     landmarks = torch.linspace(0, len(mean) - 1, 68).long()
     landmarks[36], landmarks[45] = corner[15, 6], corner[15, 17]
-    basis = Basis(
+    return Basis(
         mean,
         modes(identity, 0.01),
         modes(expression, 0.01),
@@ -41,7 +44,18 @@ def small_model(identity: int = 4, expression: int = 3, albedo: int = 3) -> Morp
         landmarks,
         recentre=False,
     )
-    return MorphableModel(basis, name="small", perspective=EG3D).eval()
+
+
+def small_model() -> MorphableModel:
+    """A model of it, in front of the camera of EG3D's pictures."""
+    return MorphableModel(small_basis(), name="small", perspective=EG3D).eval()
+
+
+def small_file(folder: Path) -> str:
+    """It in a file."""
+    path = folder / "small.safetensors"
+    write_model(path, ModelFile(small_basis(), "small", ""))
+    return str(path)
 
 
 def faces_seen_from(model: MorphableModel, labels: Tensor, seed: int = 0) -> Tensor:

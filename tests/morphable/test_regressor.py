@@ -7,17 +7,16 @@ import torch
 
 from facegen.checkpoint import save_network
 from facegen.geometry.perspective import EG3D
-from facegen.morphable.model import MorphableModel
 from facegen.morphable.regressor import Regressor, load_regressor
 from facegen.networks.reconstruction import ReconstructionNetwork
 from tests.models.tiny import tiny_model
-from tests.morphable.small import small_model
+from tests.morphable.small import small_file, small_model
 
 
-def small_network(layout: tuple[int, int, int] = (4, 3, 3)) -> ReconstructionNetwork:
+def small_network(layout: tuple[int, int, int] = (4, 3, 3), morphable: str = "small") -> ReconstructionNetwork:
     """A network with random last layers, for pictures of 32 pixels with EG3D's camera."""
     torch.manual_seed(0)
-    network = ReconstructionNetwork("resnet18", layout, size=32, perspective=EG3D, morphable="small")
+    network = ReconstructionNetwork("resnet18", layout, size=32, perspective=EG3D, morphable=morphable)
     for layer in network.final_layers:
         torch.nn.init.normal_(layer.weight, std=0.01)  # type: ignore[arg-type]
     return network.eval().requires_grad_(False)
@@ -28,15 +27,14 @@ def small_regressor() -> Regressor:
     return Regressor(small_network(), small_model())
 
 
-@pytest.fixture
-def known_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MorphableModel, "load", staticmethod(lambda name: {"small": small_model()}[str(name)]))
+def small_export(folder: Path, layout: tuple[int, int, int] = (4, 3, 3)) -> Path:
+    """The network in a folder, and its model in a file beside it."""
+    return save_network(small_network(layout, small_file(folder)), folder / "network")
 
 
-@pytest.mark.usefixtures("known_models")
 def test_a_folder_is_the_network_with_its_model_and_camera(tmp_path: Path) -> None:
     images = torch.rand(2, 3, 40, 40) * 2 - 1
-    found = load_regressor(save_network(small_network(), tmp_path))
+    found = load_regressor(small_export(tmp_path))
     assert found.model.perspective == EG3D and not any(p.requires_grad for p in found.network.parameters())
     expected = small_regressor().coefficients(images)
     torch.testing.assert_close(found.coefficients(images), expected)
@@ -44,10 +42,9 @@ def test_a_folder_is_the_network_with_its_model_and_camera(tmp_path: Path) -> No
     assert found.view(expected, 24).images.shape == (2, 3, 24, 24)
 
 
-@pytest.mark.usefixtures("known_models")
 def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gives 44 coefficients, the model small has 43"):
-        load_regressor(save_network(small_network((5, 3, 3)), tmp_path / "other"))
+        load_regressor(small_export(tmp_path, (5, 3, 3)))
     with pytest.raises(ValueError, match="Generator, expected a reconstruction network"):
         load_regressor(save_network(tiny_model().generator, tmp_path / "gan"))
     with pytest.raises(ValueError, match="expected an export folder"):
