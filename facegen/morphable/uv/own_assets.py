@@ -21,7 +21,7 @@ _VIEWS = {"left": 30.0, "right": -30.0, "front": 0.0}  # degrees; FFHQ-UV's left
 _MAJOR, _MINOR = 0.65, 0.35  # least cosine to the camera
 # in distances between the outer corners of the eyes
 _AROUND_EYES, _AROUND_NOSE, _AROUND_MOUTH, _SMOOTH = 0.10, 0.08, 0.10, 0.2
-_FOREHEAD = 0.45  # height of the forehead, in heights from chin to brows
+_FOREHEAD, _BELOW_CHIN = 0.45, 0.05  # height of the forehead and of what the chin hides, in heights from chin to brows
 _BOX_MARGIN = 6  # pixels around what is to be solved for
 
 
@@ -70,21 +70,30 @@ def _box(mask: Mask) -> Box:
 
 
 def _valid(model: MorphableModel, lookup: Lookup, deviation: float) -> dict[str, Valid]:
-    normals = model.normals_of(model.mean_shape[None])
-    skin = threshold(lookup(model.skin.cpu().numpy()))
+    """Skin above the neck that turns to the camera, on average around: nostrils and lips make no holes."""
+    normals, height = model.normals_of(model.mean_shape[None]), model.mean_shape[:, 1]
+    brows, chin = _brows_and_chin(model)
+    face = (height > chin - _BELOW_CHIN * (brows - chin)) & (model.skin > 0.5)
+    inside = threshold(lookup(face.float().cpu().numpy()))
     found = {}
     for view, degrees in _VIEWS.items():
         angle = normals.new_tensor([[0.0, math.radians(-degrees), 0.0]])
         cosine = lookup((normals @ head_rotation(angle))[0, :, 2].cpu().numpy())
-        cosine = smooth(cosine, deviation)  # without: holes at nostrils and lips
-        found[view] = Valid(skin * threshold(cosine, _MAJOR), skin * threshold(cosine, _MINOR))
+        cosine = smooth(cosine, deviation)
+        found[view] = Valid(inside * threshold(cosine, _MAJOR), inside * threshold(cosine, _MINOR))
     return found
+
+
+def _brows_and_chin(model: MorphableModel) -> tuple[float, float]:
+    """Heights of the upper end of the brows and of the chin."""
+    height = model.mean_shape[:, 1]
+    return float(height[model.landmarks[_BROWS]].amax()), float(height[model.landmarks[_CHIN]])
 
 
 def _scalp(model: MorphableModel, lookup: Lookup) -> Mask:
     """What is higher than a forehead, and what is higher than the brows and not skin."""
     height = model.mean_shape[:, 1]
-    brows, chin = height[model.landmarks[_BROWS]].amax(), height[model.landmarks[_CHIN]]
+    brows, chin = _brows_and_chin(model)
     above = (height > brows + _FOREHEAD * (brows - chin)) | ((height > brows) & (model.skin < 0.5))
     return threshold(lookup(above.float().cpu().numpy()))
 

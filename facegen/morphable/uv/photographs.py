@@ -15,8 +15,8 @@ from facegen.morphable.uv.masks import around
 from facegen.morphable.uv.views import View, facing
 from facegen.rendering.rasterizer import rasterize
 
-_EYES, _INNER_LIPS = (slice(36, 42), slice(42, 48)), slice(60, 68)
-_AROUND = 0.05  # of the distance between the outer corners of the eyes, around eyes and inner lips
+# parts that move against the mesh, and how far around, in distances between the outer corners of the eyes
+_MOVING = ((slice(36, 42), 0.05), (slice(42, 48), 0.05), (slice(60, 68), 0.015))  # eyes, open lips
 _DEPTH_TOLERANCE = 0.05  # decimetres in front of a vertex before it is hidden
 
 
@@ -51,7 +51,10 @@ def _unhidden(model: MorphableModel, face: Face, camera: Perspective) -> Bool[Te
 
 def _moving(landmarks: Float[np.ndarray, "68 2"], side: int) -> Float[np.ndarray, "side side"]:
     """1 on eyes and between the lips, which look and open as they like."""
-    mask = np.zeros((side, side), np.float32)
-    for part in (*_EYES, _INNER_LIPS):
+    unit = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    moving = np.zeros((side, side), np.float32)
+    for part, reach in _MOVING:
+        mask = np.zeros_like(moving)
         cv2.fillConvexPoly(mask, cv2.convexHull(np.round(landmarks[part]).astype(np.int32)), 1.0)
-    return around(mask, _AROUND * float(np.linalg.norm(landmarks[45] - landmarks[36])))
+        moving = np.maximum(moving, around(mask, reach * unit))
+    return moving
