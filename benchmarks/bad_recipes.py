@@ -118,7 +118,7 @@ def recipes() -> list[Case]:
 
 
 def commands() -> list[Case]:
-    """`facegen data stats`, `facegen data pack` and `facegen data curate`."""
+    """`facegen data stats`, `data pack`, `data curate`, `data clean` and `fit` on a dataset."""
     zip_file = SAMPLES["ffhq_eg3d"].home + ".zip"
     curate = "data curate root=ffhq-dataset out=mine"
     made = damage.content("../numbers.npz")
@@ -164,7 +164,24 @@ def commands() -> list[Case]:
         ),
         _case("ffhq", "an unknown detector", f"{curate} detector=retina", "detector: got 'retina'"),
         _case("ffhq", "stages from the middle", f"{curate} stages=[crops]", "stages: got ['crops']", "detect"),
-        _case("ffhq", "points of 0 bytes", f"{curate} points=numbers.npz", "numbers.npz", "68", act=made),
+        _case("ffhq", "a morphable model of 0 bytes", f"{curate} morphable=numbers.npz", "numbers.npz", act=made),
+        _case(
+            "ffhq", "a morphable model that does not exist", f"{curate} morphable=bfm.mat", "bfm.mat does not exist",
+        ),
+        _case("ffhq", "a folder to clean that does not exist", "data clean root=nowhere", "nowhere does not exist"),
+        _case(
+            "ffhq", "a list of faces to leave out that is no file", "data clean root=ffhq-dataset out=bad",
+            "out: got bad, expected a text file",
+        ),
+        _case(
+            "ffhq", "a probability above one", "data clean root=ffhq-dataset max_score=3", "max_score: got 3",
+        ),
+        _case(
+            "ffhq", "columns for a table that is not there", f"fit {FFHQ} index=true", "index=true", "data index root=",
+        ),
+        _case(
+            "ffhq", "landmarks that a table has not", f"fit {FFHQ} landmarks=table", "landmarks=table: 10 of 10 faces",
+        ),
         _case("ffhq", "half of a rule about density", f"{curate} max_density=0.4", "max_density and density_of"),
         _case("ffhq", "faces to exclude that are nowhere", f"{curate} exclude=faces.txt", "faces.txt does not exist"),
     ]  # fmt: skip
