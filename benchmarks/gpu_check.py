@@ -30,6 +30,7 @@ from facegen.models import EG3D, StyleGAN2
 from facegen.networks.ada import AUGMENT_PRESETS, AugmentPipe
 from facegen.networks.eg3d import ImagePair
 from facegen.networks.stylegan2 import Discriminator, Generator
+from facegen.rendering import antialias, interpolate, rasterize
 
 Tensors = list[Tensor]
 # In units of the largest value of each tensor. Devices differ in the order of summation only: TF32 is off.
@@ -121,6 +122,22 @@ def eg3d(precision: Any = "32-true", half: int = 0) -> EG3D:
         neural_rendering_resolution_initial=16,
         precision=precision,
     )
+
+
+def mesh_check(device: torch.device) -> Tensors:
+    """Triangles are searched for on the CPU, so that both devices draw the same; the rest is the device's."""
+    grid = torch.linspace(-1, 1, 12)
+    y, x = torch.meshgrid(grid, grid, indexing="ij")
+    points = torch.stack([x, y, 0.2 * (x * x + y * y), torch.ones_like(x)], dim=-1).reshape(-1, 4)
+    points = (points + 0.02 * normal(*points.shape)).to(device).requires_grad_(True)
+    number = torch.arange(144).reshape(12, 12)
+    halves = (number[:-1, :-1], number[:-1, 1:], number[1:, :-1]), (number[:-1, 1:], number[1:, 1:], number[1:, :-1])
+    triangles = torch.cat([torch.stack(half, dim=-1).reshape(-1, 3) for half in halves]).to(device)
+    colors = normal(144, 3, seed=1).to(device).requires_grad_(True)
+    clip = points[None] * points.new_tensor([0.8, 0.7, 1, 1])
+    seen = rasterize(clip, triangles, 64, backend="cpu")
+    image = antialias(interpolate(colors, seen, triangles, backend="cpu"), seen, clip, triangles, backend="cpu")
+    return [image, *torch.autograd.grad((image * normal(*image.shape, seed=9).to(device)).sum(), [points, colors])]
 
 
 def poses(count: int) -> Tensor:
@@ -241,6 +258,7 @@ def checks(device: torch.device) -> Iterator[tuple[str, Callable[[], tuple[bool,
     yield "generator, path length, gradients, as on the CPU", lambda: against_cpu(generator_check, SECOND, device)
     yield "discriminator, R1, gradients, as on the CPU", lambda: against_cpu(discriminator_check, SECOND, device)
     yield "EG3D generator, gradients, as on the CPU", lambda: against_cpu(rendering_check, SECOND, device)
+    yield "mesh rasteriser, silhouettes, as on the CPU", lambda: against_cpu(mesh_check, SECOND, device)
     yield "dual discriminator, R1, gradients, as on the CPU", lambda: against_cpu(dual_check, SECOND, device)
     for precision in ("32-true", "bf16-mixed", "16-mixed"):
         half = 0 if precision == "32-true" else 3

@@ -9,8 +9,8 @@ import numpy as np
 
 from facegen.rendering.kernels import edge, jit
 
-_NONE, _HIDDEN = -1, -2
-_NUDGE = 1e-6  # pixels
+_NONE, _HIDDEN, _PERHAPS = -1, -2, -3
+_NUDGE, _MARGIN = 1e-6, 1e-3  # pixels
 _MOST_STEPS = 1000  # triangles crossed between two pixels
 
 
@@ -140,17 +140,61 @@ def between(corners, triangles, neighbors, here, there, depth_here, depth_there,
 
 
 @jit
-def find(corners, triangles, neighbors, triangle_id, depth, rows, out):
-    """Write the silhouettes (2, H, W) of the rows [first, end) of one image."""
+def mark(corners, pixels, triangles, neighbors, out):
+    """Set `out` (2, H, W) to _PERHAPS for pairs of pixels near edges where surfaces end, to _NONE for all others."""
+    out[:] = _NONE
+    sides = np.empty(triangles.shape[0], np.int8)
+    for face in range(triangles.shape[0]):
+        determinant = orientation(corners, triangles[face, 0], triangles[face, 1], triangles[face, 2])
+        sides[face] = 1 if determinant > 0 else (-1 if determinant < 0 else 0)
+    for face in range(triangles.shape[0]):
+        for k in range(3):
+            other = neighbors[face, k]
+            if other > 3 * face + k:
+                continue  # its other half is looked at later
+            i, j = triangles[face, (k + 1) % 3], triangles[face, (k + 2) % 3]
+            if other >= 0:
+                alike = sides[face] * sides[other // 3]
+                alike = -alike if triangles[other // 3, (other % 3 + 1) % 3] == i else alike  # wound against each other
+                if alike > 0:
+                    continue
+            mark_box(corners, pixels, i, j, out)
+
+
+@jit
+def mark_box(corners, pixels, i, j, out):
+    """Mark the pairs that the edge between two vertices may cross: all, if it reaches behind the camera."""
+    _, height, width = out.shape
+    if corners[i, 3] <= 0 or corners[j, 3] <= 0:
+        out[:] = _PERHAPS
+        return
+    left, right = min(pixels[i, 0], pixels[j, 0]) - 0.5 - _MARGIN, max(pixels[i, 0], pixels[j, 0]) - 0.5 + _MARGIN
+    top, bottom = min(pixels[i, 1], pixels[j, 1]) - 0.5 - _MARGIN, max(pixels[i, 1], pixels[j, 1]) - 0.5 + _MARGIN
+    if not (left < width and right > -1 and top < height and bottom > -1):
+        return
+    left, right, top, bottom = max(left, 0.0), min(right, width - 1.0), max(top, 0.0), min(bottom, height - 1.0)
+    for row in range(int(np.ceil(top)), int(bottom) + 1):
+        out[0, row, int(left) : int(right) + 1] = _PERHAPS
+    for row in range(int(top), int(bottom) + 1):
+        out[1, row, int(np.ceil(left)) : int(right) + 1] = _PERHAPS
+
+
+@jit
+def find(corners, pixels, triangles, neighbors, triangle_id, depth, out):
+    """Write the silhouettes (2, H, W) of one image."""
     height, width = triangle_id.shape
-    out[:, rows[0] : rows[1]] = _NONE
-    for row in range(rows[0], rows[1]):
+    mark(corners, pixels, triangles, neighbors, out)
+    for row in range(height):
         for column in range(width):
-            here, deep = triangle_id[row, column], depth[row, column]
-            x, y = column + 0.5, row + 0.5
-            if column + 1 < width and triangle_id[row, column + 1] != here:
-                there, deeper = triangle_id[row, column + 1], depth[row, column + 1]
-                out[0, row, column] = between(corners, triangles, neighbors, here, there, deep, deeper, 0, x, y)
-            if row + 1 < height and triangle_id[row + 1, column] != here:
-                there, deeper = triangle_id[row + 1, column], depth[row + 1, column]
-                out[1, row, column] = between(corners, triangles, neighbors, here, there, deep, deeper, 1, y, x)
+            for pair in range(2):
+                if out[pair, row, column] == _NONE:
+                    continue
+                out[pair, row, column] = _NONE
+                below, beside = row + pair, column + 1 - pair
+                if below >= height or beside >= width or triangle_id[below, beside] == triangle_id[row, column]:
+                    continue
+                x, y = column + 0.5, row + 0.5
+                out[pair, row, column] = between(
+                    corners, triangles, neighbors, triangle_id[row, column], triangle_id[below, beside],
+                    depth[row, column], depth[below, beside], pair, y if pair else x, x if pair else y,
+                )  # fmt: skip

@@ -1,5 +1,6 @@
 """Gradients of what is seen: pixels on either side of a silhouette are blended by where its edge runs between them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from facegen.rendering import nvdiffrast_backend
 from facegen.rendering import silhouette_definitions as definitions
 from facegen.rendering.rasterization import Backend, Rasterization, check_mesh
-from facegen.rendering.threads import bands, each
+from facegen.rendering.threads import each
 
 
 def edge_neighbors(triangles: Int[Tensor, "face 3"]) -> Int[Tensor, "face 3"]:
@@ -51,7 +52,7 @@ def antialias(
         raise ValueError(f"antialias: got images of shape {got}, expected {(*expected, 'C')}; channels are last")
     if nvdiffrast_backend.chosen(backend, images) and backend == "nvdiffrast":
         return nvdiffrast_backend.antialias(images, rasterization, vertices_clip, triangles)
-    across = edge_neighbors(triangles) if neighbors is None else neighbors
+    across = edge_neighbors(triangles) if neighbors is None else neighbors.to(triangles.device)
     if images.device.type == "cpu" and images.dtype in (torch.float32, torch.float64):
         mesh = (triangles.to(torch.int32).contiguous(), across.to(torch.int32).contiguous())
         return _Antialias.apply(images, vertices_clip, *mesh, *rasterization[::2])  # type: ignore[return-value]
@@ -70,12 +71,11 @@ class _Antialias(torch.autograd.Function):
     ) -> Tensor:
         from facegen.rendering import blend_kernels
 
-        found = _find(vertices, faces, across, triangle_id, depth)
+        found = find_silhouettes(vertices, faces, across, triangle_id, depth)
         ctx.save_for_backward(images, vertices, faces, found)
         result = images.clone(memory_format=torch.contiguous_format)
-        arrays = [x.detach().contiguous().numpy() for x in (found, images, result)]
-        points, triangles = _pixels(vertices, images.shape[1:3]), faces.numpy()
-        each(lambda i: blend_kernels.blend(points[i], triangles, *(x[i] for x in arrays)), range(len(images)))
+        inputs, out = _arrays(images, vertices, faces, found), result.numpy()
+        each(lambda i: blend_kernels.blend(*inputs(i), out[i]), range(len(images)))
         return result
 
     @staticmethod
@@ -83,36 +83,41 @@ class _Antialias(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         from facegen.rendering import blend_kernels
 
-        images, vertices, faces, found = ctx.saved_tensors
-        gradient = gradients[0].contiguous()
-        to_images, to_vertices = gradient.clone(), torch.zeros_like(vertices, memory_format=torch.contiguous_format)
-        arrays = [x.detach().contiguous().numpy() for x in (found, images, gradient, to_images, to_vertices)]
-        points, triangles = _pixels(vertices, images.shape[1:3]), faces.numpy()
-        each(
-            lambda i: blend_kernels.blend_gradient(points[i], triangles, *(x[i] for x in arrays)),
-            range(len(images)),
-        )
+        gradient, inputs = gradients[0].contiguous(), _arrays(*ctx.saved_tensors)
+        to_images = gradient.clone()
+        to_vertices = torch.zeros_like(ctx.saved_tensors[1], memory_format=torch.contiguous_format)
+        arrays = [x.numpy() for x in (gradient, to_images, to_vertices)]
+        each(lambda i: blend_kernels.blend_gradient(*inputs(i), *(x[i] for x in arrays)), range(len(gradient)))
         return to_images, to_vertices, None, None, None, None
 
 
-def _pixels(vertices: Tensor, size: tuple[int, ...]) -> list[np.ndarray]:
-    from facegen.rendering import kernels
-
-    images = vertices.detach().contiguous().numpy()
-    return each(lambda image: kernels.to_pixels(image, *size)[0], images)
-
-
-def _find(vertices: Tensor, faces: Tensor, across: Tensor, triangle_id: Tensor, depth: Tensor) -> Tensor:
-    from facegen.rendering import silhouette_kernels
+def find_silhouettes(
+    vertices_clip: Float[Tensor, "batch vertex 4"],
+    triangles: Int[Tensor, "face 3"],
+    neighbors: Int[Tensor, "face 3"],
+    triangle_id: Int[Tensor, "batch height width"],
+    depth: Float[Tensor, "batch height width"],
+) -> Int[Tensor, "batch 2 height width"]:
+    """The edges at which surfaces end between pixels, on a CPU; see `silhouette_definitions.find`."""
+    from facegen.rendering import kernels, silhouette_kernels
 
     count, height, width = triangle_id.shape
     found = torch.empty(count, 2, height, width, dtype=torch.int32)
-    points, mesh = _pixels(vertices, (height, width)), (faces.numpy(), across.numpy())
-    arrays = [x.detach().contiguous().numpy() for x in (triangle_id, depth)]
-    tasks = [(i, rows) for i in range(count) for rows in bands(height, count)]
+    points, *arrays = (x.detach().contiguous().numpy() for x in (vertices_clip, triangle_id, depth, found))
+    mesh = triangles.numpy(), neighbors.numpy()
 
-    def strip(i: int, rows: tuple[int, int]) -> None:
-        silhouette_kernels.find(points[i], *mesh, *(x[i] for x in arrays), rows, found[i].numpy())
+    def search(i: int) -> None:
+        silhouette_kernels.find(*kernels.to_pixels(points[i], height, width), *mesh, *(x[i] for x in arrays))
 
-    each(strip, *zip(*tasks, strict=True))
+    each(search, range(count))
     return found
+
+
+def _arrays(images: Tensor, vertices: Tensor, faces: Tensor, found: Tensor) -> Callable[[int], tuple[np.ndarray, ...]]:
+    """What the blending kernels take of image i."""
+    from facegen.rendering import kernels
+
+    size = images.shape[1:3]
+    colors, points, edges = (x.detach().contiguous().numpy() for x in (images, vertices, found))
+    triangles = faces.numpy()
+    return lambda i: (kernels.to_pixels(points[i], *size)[0], triangles, edges[i], colors[i])

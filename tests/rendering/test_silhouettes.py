@@ -4,7 +4,7 @@ from torch import Tensor
 
 from facegen.rendering import Rasterization, antialias, edge_neighbors, interpolate, rasterize
 from facegen.rendering import silhouette_definitions as definitions
-from facegen.rendering.silhouettes import _find
+from facegen.rendering.silhouettes import find_silhouettes
 from tests.rendering.scenes import ellipsoid, plane, random_scene, seen_from_front
 
 BACKGROUND = torch.tensor([0.1, 0.9, 0.2], dtype=torch.float64)
@@ -27,7 +27,7 @@ def found(clip: Tensor, triangles: Tensor, seen: Rasterization) -> tuple[Tensor,
     across = edge_neighbors(triangles)
     points = definitions.to_pixels(clip.double(), (seen.depth.shape[1], seen.depth.shape[2]))
     expected = definitions.find(points, triangles, across, seen.triangle_id, seen.depth)
-    return _find(clip, triangles.int(), across, seen.triangle_id, seen.depth), expected
+    return find_silhouettes(clip, triangles.int(), across, seen.triangle_id, seen.depth), expected
 
 
 def test_neighbors_lie_across_the_same_edge() -> None:
