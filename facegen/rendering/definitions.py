@@ -45,8 +45,8 @@ def barycentric_at(
     corners, a, _ = _solve(vertices_clip, triangles, triangle_id, pixels)
     barycentric = vertices_clip.new_zeros(*triangle_id.shape, 3)
     depth = vertices_clip.new_ones(triangle_id.shape)
-    seen = a / a.sum(dim=-1, keepdim=True)
-    return barycentric.index_put(pixels, seen), depth.index_put(pixels, (a * corners[..., 2]).sum(dim=-1))
+    seen, far = a / a.sum(dim=-1, keepdim=True), (a * corners[..., 2]).sum(dim=-1)
+    return barycentric.index_put(pixels, seen.to(barycentric)), depth.index_put(pixels, far.to(depth))
 
 
 def barycentric_derivatives(
@@ -61,7 +61,7 @@ def barycentric_derivatives(
     step = lines[..., :2] * lines.new_tensor([2 / width, -2 / height])
     total = a.sum(dim=-1)[:, None, None]
     seen = (step - a[..., None] / total * step.sum(dim=1, keepdim=True)) / total
-    return vertices_clip.new_zeros(*triangle_id.shape, 3, 2).index_put(pixels, seen)
+    return vertices_clip.new_zeros(*triangle_id.shape, 3, 2).index_put(pixels, seen.to(vertices_clip))
 
 
 def interpolate(
@@ -102,9 +102,10 @@ def _lines(corners: Float[Tensor, "*face 3 4"]) -> tuple[Float[Tensor, "*face 3 
 def _solve(
     vertices_clip: Tensor, triangles: Tensor, triangle_id: Tensor, pixels: tuple[Tensor, ...]
 ) -> tuple[Float[Tensor, "pixel 3 4"], Float[Tensor, "pixel 3"], Float[Tensor, "pixel 3 3"]]:
-    """Corners, solution of M a = s and inverse of M of the pixels that see something."""
+    """Corners, solution of M a = s and inverse of M of the pixels that see something, in double precision: triangles
+    may be far smaller than a pixel."""
     faces = triangles.long()[triangle_id[pixels].long()]
-    corners = vertices_clip[pixels[0][:, None], faces]
+    corners = vertices_clip[pixels[0][:, None], faces].double()
     lines, _ = _lines(corners)
-    rays = _rays((triangle_id.shape[1], triangle_id.shape[2]), vertices_clip)[pixels[1], pixels[2]]
+    rays = _rays((triangle_id.shape[1], triangle_id.shape[2]), corners)[pixels[1], pixels[2]]
     return corners, (lines * rays[:, None]).sum(dim=-1), lines

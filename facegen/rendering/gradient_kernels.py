@@ -7,43 +7,43 @@ from facegen.rendering.kernels import edge, jit
 
 
 @jit
-def barycentric_gradient(clip, triangles, triangle_id, grad_barycentric, grad_depth, out):
+def barycentric_gradient(corners, triangles, triangle_id, grad_barycentric, grad_depth, out):
     """Add to `out` (V, 4) what the gradients of one image's barycentric coordinates and depth give the vertices.
 
-    With the corners' x, y and w as columns of M and the ray s = (x, y, 1): M a = s, coordinates a / sum(a), depth
+    `corners` are those of `kernels.to_pixels`, in double precision: triangles may be far smaller than a pixel. With
+    x, y and w of the three as columns of M and s = (x, y, 1) the pixel: M a = s, coordinates a / sum(a), depth
     sum(a z). From dM a + M da = 0 the gradient of M is -h a^T, where M^T h is the gradient of a.
     """
     height, width = triangle_id.shape
     for row in range(height):
-        y = 1.0 - (2 * row + 1) / height
         for column in range(width):
             face = triangle_id[row, column]
             if face < 0:
                 continue
-            gi, gj, gk = (
-                grad_barycentric[row, column, 0], grad_barycentric[row, column, 1], grad_barycentric[row, column, 2],
-            )  # fmt: skip
-            gz = grad_depth[row, column]
+            gi, gj = grad_barycentric[row, column, 0], grad_barycentric[row, column, 1]
+            gk, gz = grad_barycentric[row, column, 2], grad_depth[row, column]
             if gi == 0.0 and gj == 0.0 and gk == 0.0 and gz == 0.0:
                 continue
             i, j, k = triangles[face, 0], triangles[face, 1], triangles[face, 2]
-            ix, iy, iw = edge(clip, j, k)
-            jx, jy, jw = edge(clip, k, i)
-            kx, ky, kw = edge(clip, i, j)
-            scale = 1.0 / (clip[i, 0] * ix + clip[i, 1] * iy + clip[i, 3] * iw)
-            x = (2 * column + 1) / width - 1.0
+            ix, iy, iw = edge(corners, j, k)
+            jx, jy, jw = edge(corners, k, i)
+            kx, ky, kw = edge(corners, i, j)
+            scale = 1.0 / (corners[i, 0] * ix + corners[i, 1] * iy + corners[i, 3] * iw)
+            x, y = column + 0.5, row + 0.5
             a = (ix * x + iy * y + iw) * scale
             b = (jx * x + jy * y + jw) * scale
             c = (kx * x + ky * y + kw) * scale
             total = a + b + c
             mean = (gi * a + gj * b + gk * c) / total
-            ga = ((gi - mean) / total + gz * clip[i, 2]) * scale
-            gb = ((gj - mean) / total + gz * clip[j, 2]) * scale
-            gc = ((gk - mean) / total + gz * clip[k, 2]) * scale
-            hx, hy, hw = ga * ix + gb * jx + gc * kx, ga * iy + gb * jy + gc * ky, ga * iw + gb * jw + gc * kw
+            ga = ((gi - mean) / total + gz * corners[i, 2]) * scale
+            gb = ((gj - mean) / total + gz * corners[j, 2]) * scale
+            gc = ((gk - mean) / total + gz * corners[k, 2]) * scale
+            hx = (ga * ix + gb * jx + gc * kx) * 0.5 * width
+            hy = (ga * iy + gb * jy + gc * ky) * 0.5 * height
+            hw = ga * iw + gb * jw + gc * kw + hx + hy  # pixel x times w is (x + w) width / 2, y likewise from above
             for vertex, share in ((i, a), (j, b), (k, c)):
                 out[vertex, 0] -= share * hx
-                out[vertex, 1] -= share * hy
+                out[vertex, 1] += share * hy
                 out[vertex, 2] += share * gz
                 out[vertex, 3] -= share * hw
 

@@ -67,12 +67,12 @@ def antialias(
 
 
 def _mirrored(vertices_clip: Tensor) -> Tensor:
-    return (vertices_clip * vertices_clip.new_tensor([1, -1, 1, 1])).contiguous()
+    return (vertices_clip * vertices_clip.new_tensor([1, -1, 1, 1])).float().contiguous()
 
 
 def _pixels(rasterization: Rasterization) -> Float[Tensor, "batch height width 4"]:
     depth, number = rasterization.depth[..., None], rasterization.triangle_id[..., None] + 1
-    return torch.cat([rasterization.barycentric[..., :2], depth, number.to(depth.dtype)], dim=-1).contiguous()
+    return torch.cat([rasterization.barycentric[..., :2], depth, number], dim=-1).float().contiguous()
 
 
 @cache

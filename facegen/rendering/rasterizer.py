@@ -106,14 +106,16 @@ class _Rasterize(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        from facegen.rendering import gradient_kernels
+        from facegen.rendering import gradient_kernels, kernels
 
-        vertices, faces, triangle_id = (saved.contiguous() for saved in ctx.saved_tensors)
-        result = torch.zeros_like(vertices)
+        vertices, faces, triangle_id = ctx.saved_tensors
+        result = torch.zeros_like(vertices, memory_format=torch.contiguous_format)
         arrays = [x.contiguous().numpy() for x in (triangle_id, *gradients[1:], result)]
-        points, triangles = vertices.numpy(), faces.numpy()
-        each(
-            lambda i: gradient_kernels.barycentric_gradient(points[i], triangles, *(x[i] for x in arrays)),
-            range(len(vertices)),
-        )
+        points, triangles, size = vertices.contiguous().numpy(), faces.numpy(), triangle_id.shape[1:]
+
+        def pull(i: int) -> None:
+            corners, _ = kernels.to_pixels(points[i], *size)
+            gradient_kernels.barycentric_gradient(corners, triangles, *(x[i] for x in arrays))
+
+        each(pull, range(len(points)))
         return result, None, None, None
