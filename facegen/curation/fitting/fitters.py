@@ -111,6 +111,7 @@ def loaded_fitter(fitting: Fitting, device: str = "cpu") -> Loaded:
         torch.set_num_threads(1)
     place = torch.device(device)
     model = MorphableModel.load(fitting.model).to(place)
-    fitter = Fitter(model.with_perspective(DEEP3D), noise=fitting.noise, photometric=fitting.photometric)
+    seen = model.with_perspective(DEEP3D)
+    fitter = Fitter(seen, noise=fitting.noise, photometric=fitting.photometric, draw=False)
     start = None if fitting.start is None else load_regressor(fitting.start, fitting.model).to(place)
     return Loaded(fitter, start, place)
