@@ -53,6 +53,13 @@ class StandIn(ModuleType):
         u, v = rast[..., :1], rast[..., 1:2]
         return (u * p + v * q + (1 - u - v) * r) * (rast[..., 3:] > 0), None
 
+    def antialias(self, color: Tensor, rast: Tensor, pos: Tensor, tri: Tensor) -> Tensor:
+        """Not its blending: one number that moves with what it should be given."""
+        assert color.is_contiguous() and rast.shape == (*color.shape[:3], 4) and tri.dtype == torch.int32
+        seen = rast[..., 3:] > 0
+        lowest = pos[..., 1].amin(dim=1)[:, None, None, None]  # of mirrored vertices: the highest
+        return torch.where(seen, color * lowest, color)
+
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
@@ -78,6 +85,16 @@ def test_conventions_are_translated(stand_in: StandIn, cull: bool) -> None:
     for colors in (torch.rand(2, clip.shape[1], 3), torch.rand(clip.shape[1], 3)):
         ours, theirs = interpolate(colors, seen, triangles), nvdiffrast_backend.interpolate(colors, seen, triangles)
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+
+def test_blending_is_handed_on(stand_in: StandIn) -> None:
+    clip, triangles = scene()
+    clip.requires_grad_()
+    seen, images = rasterize(clip.detach(), triangles, 30), torch.rand(2, 30, 30, 3)
+    blended = nvdiffrast_backend.antialias(images, seen, clip, triangles)
+    highest = clip[..., 1].amax(dim=1)[:, None, None, None]
+    torch.testing.assert_close(blended, torch.where(seen.triangle_id[..., None] >= 0, -images * highest, images))
+    assert torch.autograd.grad(blended.sum(), clip)[0].abs().sum() > 0
 
 
 def test_asked_for_and_missing() -> None:
