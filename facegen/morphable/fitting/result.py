@@ -17,6 +17,8 @@ from facegen.morphable.fitting.score import Evidence, failure_score
 from facegen.morphable.model import MorphableModel
 from facegen.morphable.render import render
 
+_LEAST_CONTRAST = 1e-3
+
 
 class Fit(NamedTuple):
     """N fitted faces. A face without a fit has NaN numbers, an empty mask and score 1."""
@@ -109,11 +111,23 @@ def evidence_of(arrived: Arrived, images: Float[Tensor, "batch 3 side side"] | N
     """What speaks for failures. `images`: the photographs in [0, 1], where their pixels were fitted."""
     shape = arrived.state[2]
     nothing = torch.zeros_like(shape[:, 0])
-    color = torch.full_like(nothing, torch.nan)
-    if images is not None:
-        area = drawn.masks.flatten(1).sum(dim=1)
-        distance = ((drawn.renders + 1) / 2 - images.to(drawn.renders)).abs().mean(dim=1, keepdim=True)
-        color = (distance * drawn.masks).flatten(1).sum(dim=1) / area.clamp(min=1)
+    color = torch.full_like(nothing, torch.nan) if images is None else unexplained(images.to(drawn.renders), drawn)
     found = arrived.found
     landmarks = nothing if found is None else found.cost.to(nothing) / arrived.num_values
     return Evidence(landmarks, shape.square().mean(dim=1), color)
+
+
+def unexplained(images: Float[Tensor, "batch 3 side side"], drawn: Drawn) -> Float[Tensor, " batch"]:
+    """Mean distance of the colours drawn from a picture's in [0, 1], by the deviation of the picture's brightness.
+
+    Both over the face. Dark, soft and hard light become comparable; a face drawn where there is none explains nothing.
+    """
+    area = drawn.masks.flatten(1).sum(dim=1).clamp(min=1)
+
+    def mean(values: Tensor) -> Tensor:
+        return (values * drawn.masks).flatten(1).sum(dim=1) / area
+
+    brightness = images.mean(dim=1, keepdim=True)
+    centred = brightness - mean(brightness)[:, None, None, None]
+    distance = ((drawn.renders + 1) / 2 - images).abs().mean(dim=1, keepdim=True)
+    return mean(distance) / mean(centred.square()).sqrt().clamp(min=_LEAST_CONTRAST)
