@@ -65,9 +65,9 @@ class MorphableEstimator:
 
     @torch.no_grad()
     def look(self, images: UInt8[Tensor, "batch 3 side side"], batch_size: int = 16) -> Sight:
-        """All that is known of square pictures, so many at a time."""
-        parts = [self._look(some) for some in images.split(batch_size)]
-        return Sight(*map(torch.cat, zip(*parts, strict=True)))
+        """All that is known of square pictures, so many at a time; computed where the model is."""
+        parts = [self._look(some.to(self.model.mean_shape.device)) for some in images.split(batch_size)]
+        return Sight(*(torch.cat(values).to(images.device) for values in zip(*parts, strict=True)))
 
     def _look(self, images: UInt8[Tensor, "batch 3 side side"]) -> Sight:
         size, pictures = images.shape[-1], images / 127.5 - 1
@@ -96,7 +96,7 @@ class MorphableEstimator:
             return start, torch.full_like(start[:, 0], torch.nan)
         landmarks = None if self.detector is None else _landmarks(self.detector, images)
         fit = self.fitter.fit(pictures, landmarks, start=start)
-        return fit.coefficients, fit.score
+        return fit.coefficients.to(pictures), fit.score.to(pictures)
 
 
 def _landmarks(models: FaceModels, images: Tensor) -> Float[Tensor, "batch 68 2"]:
