@@ -11,6 +11,7 @@ from facegen.morphable.uv.masks import FULL_SIZE, Mask, Texture, odd, shrink, sm
 from facegen.morphable.uv.views import Remapped
 
 _LEAST_SHADING = 0.15  # of the mean: darker places would become noise
+_LEAST_LIGHT = 1e-3  # a black picture has no brightness to keep
 _HAIR, _SMOOTH = -0.3, 4.0  # change of the logarithm of brightness; pixels of 1024
 _EVEN = 255 / 100  # added to brightness before its logarithm
 _LOCAL, _BORDER = 50.0, 25  # pixels of 1024
@@ -18,22 +19,24 @@ _FAR = 0.02  # share of the view around below which the whole view counts
 
 
 class Unlit(NamedTuple):
-    """A view without its light. `exposure`: the mean brightness of the light; the albedo is `texture` / exposure."""
+    """A view without its light, and the `exposure` that was kept: the albedo is `texture` / exposure."""
 
     view: Remapped
     exposure: float
 
 
-def divide_light(lit: Remapped, shading: Float[np.ndarray, "size size 3"]) -> Unlit:
-    """Each pixel divided by the shading there, channel by channel, and as bright on average as it was.
+def divide_light(lit: Remapped, shading: Float[np.ndarray, "size size 3"], where: Mask) -> Unlit:
+    """Each pixel divided by the shading there, channel by channel, and as bright as it was on average over `where`.
 
     A picture does not tell a dark face in much light from a bright one in little, so that their product is kept.
     """
-    exposure = 1.0
-    if (inside := lit.mask > 0.5).any():
-        exposure = max(float(luminance(shading[inside]).mean()), _LEAST_SHADING)
-    texture = lit.texture / np.maximum(shading / exposure, _LEAST_SHADING)
-    return Unlit(lit._replace(texture=np.clip(texture, 0, 255) * lit.mask[..., None]), exposure)
+    inside = (lit.mask * where) > 0.5
+    if not inside.any():
+        return Unlit(lit, 1.0)
+    least = max(_LEAST_SHADING * float(luminance(shading[inside]).mean()), _LEAST_LIGHT)
+    albedo = lit.texture / np.maximum(shading, least)
+    exposure = float(luminance(lit.texture[inside]).mean() / max(luminance(albedo[inside]).mean(), _LEAST_LIGHT))
+    return Unlit(lit._replace(texture=np.clip(albedo * exposure, 0, 255) * lit.mask[..., None]), exposure)
 
 
 def agreeing(template: Texture, view: Remapped, minor: Mask) -> Texture:

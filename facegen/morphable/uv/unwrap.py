@@ -99,13 +99,15 @@ def _look(
     image = np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy())
     region = np.ones(image.shape[:2], np.float32) if mask is None else mask.cpu().numpy()
     lit = remap(view_of(model, Photograph(image, face, region), perspective), assets.lookup)
-    unlit = divide_light(lit, assets.lookup(face.shading[0].cpu().numpy()))
-    own = np.clip(assets.lookup.extended(face.albedo[0].cpu().numpy()) * (255 * unlit.exposure), 0, 255)
-    seen = lit.mask
+    shading = assets.lookup(face.shading[0].cpu().numpy())
+    albedo = assets.lookup.extended(face.albedo[0].cpu().numpy()) * 255
+    view = view_name(model.split(coefficients).angle[0])
     if mask is None:
-        seen = seen * (1 - around(hair_over(unlit.view, own, assets.hair), _HAIR_EDGE * assets.size))
-    lit, even = (part._replace(texture=part.texture * seen[..., None], mask=seen) for part in (lit, unlit.view))
-    return _Looked(view_name(model.split(coefficients).angle[0]), lit, even, unlit.exposure, own)
+        even = divide_light(lit, shading, lit.mask).view
+        hair = around(hair_over(even, albedo, assets.hair), _HAIR_EDGE * assets.size)
+        lit = lit._replace(texture=lit.texture * (1 - hair)[..., None], mask=lit.mask * (1 - hair))
+    unlit = divide_light(lit, shading, assets.valid[view].minor)
+    return _Looked(view, lit, unlit.view, unlit.exposure, np.clip(albedo * unlit.exposure, 0, 255))
 
 
 def _join(group: list[_Looked], assets: UVAssets) -> _Textures | None:
