@@ -13,9 +13,9 @@ import matplotlib.pyplot as plt
 PANELS = {
     "pose_degrees": "pose error, median, degrees",
     "depth": "depth error (EG3D), 1 is flat",
-    "reprojection_interocular": "reprojection / interocular distance, median",
+    "reprojection_interocular": "reprojection, share of eyes' distance",
     "identity_coefficients_ratio": "identity: same face / other face",
-    "failed": "share of fits that failed",
+    "failed": "share of failed fits",
 }
 
 
@@ -38,7 +38,8 @@ def main() -> None:
             if real and key in real[0]:
                 axis.axhline(real[0][key], ls=":", color=line.get_color())
             axis.set(title=title, xlabel="thousand images")
-            axis.set_ylim(bottom=0)
+    for axis in axes:
+        axis.set_ylim(bottom=0)
     axes[0].legend()
     figure.savefig(out, dpi=100)
 
