@@ -8,7 +8,7 @@ vertices before the pose, as a share of the distance of the outer eye corners. L
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,25 +28,37 @@ COUNT, SEED, SIDE, MOST_YAW = 500, 7, 64, 75.0
 POSES = ("ffhq", "uniform")
 
 
-def held_out(known: KnownFaces, poses: str) -> tuple[Tensor, Tensor, np.ndarray]:
-    """Pictures in [-1, 1], true coefficients, and yaws in degrees."""
-    recipe = synthetic_recipe(COUNT, SIDE, poses, SEED, labels=True, conditions=list(known.columns))  # type: ignore[arg-type]
+class HeldOut(NamedTuple):
+    """Faces that no network has seen."""
+
+    images: Tensor  # [-1, 1]
+    truth: Tensor  # coefficients
+    yaw: np.ndarray  # degrees
+    eyes: Tensor  # distance of the outer eye corners, decimetres
+
+
+def held_out(known: KnownFaces, poses: Any) -> HeldOut:
+    """Those of one kind of poses whose yaw is small enough."""
+    recipe = synthetic_recipe(COUNT, SIDE, poses, SEED, labels=True, conditions=list(known.columns))
     batch = FaceDataset(recipe)[list(range(COUNT))]
-    yaw = yaw_pitch_degrees(batch.cameras.numpy())[:, 0]
+    yaw, truth, model = yaw_pitch_degrees(batch.cameras.numpy())[:, 0], known.truth(batch), known.model
+    parts, corners = model.split(truth), model.landmarks[[RIGHT_EYE.start, LEFT_EYE.start + 3]]
+    shape = torch.cat([parts.identity, parts.expression], dim=1)
+    modes = torch.cat([model.identity, model.expression])[:, corners]
+    places = model.mean_shape[corners] + (shape @ modes.flatten(1)).unflatten(1, (2, 3))
     kept = torch.from_numpy(np.abs(yaw) <= MOST_YAW)
-    return (batch.images / 127.5 - 1)[kept], known.truth(batch)[kept], yaw[kept.numpy()]
+    eyes = (places[:, 0] - places[:, 1]).norm(dim=1)
+    return HeldOut((batch.images / 127.5 - 1)[kept], truth[kept], yaw[kept.numpy()], eyes[kept])
 
 
-def errors(known: KnownFaces, found: Tensor, truth: Tensor) -> dict[str, np.ndarray]:
+def errors(known: KnownFaces, found: Tensor, faces: HeldOut) -> dict[str, np.ndarray]:
     """Pose in degrees, shape in eye distances, landmarks in pixels of 224, of each face."""
-    ours, theirs = known.model.split(found), known.model.split(truth)
+    ours, theirs = known.model.split(found), known.model.split(faces.truth)
     trace = (head_rotation(ours.angle) * head_rotation(theirs.angle)).sum(dim=(1, 2))
     measured = known.measure(ours, theirs)
-    eyes = known.model(truth).shape[:, known.model.landmarks][:, [RIGHT_EYE.start, LEFT_EYE.start + 3]]
-    between = (eyes[:, 0] - eyes[:, 1]).norm(dim=1)
     figures = {
         "pose_degrees": torch.rad2deg(((trace - 1) / 2).clamp(-1, 1).acos()),
-        "shape": measured.shape / between,
+        "shape": measured.shape / faces.eyes,
         "landmarks_px224": measured.landmarks * 224,
         "albedo": measured.albedo,
         "light": measured.light,
@@ -60,17 +72,17 @@ def summary(values: dict[str, np.ndarray]) -> dict[str, list[float]]:
 
 
 @torch.no_grad()
-def measure(known: KnownFaces, network: Any, faces: dict[str, tuple[Tensor, Tensor, np.ndarray]]) -> dict[str, Any]:
+def measure(known: KnownFaces, network: Any, held: dict[str, HeldOut]) -> dict[str, Any]:
     """Figures of a network (None: the mean face from in front) by the poses of the faces."""
     row: dict[str, Any] = {}
-    for poses, (images, truth, yaw) in faces.items():
-        found = torch.zeros_like(truth)
+    for poses, faces in held.items():
+        found = torch.zeros_like(faces.truth)
         if network is not None:
-            found = torch.cat([regress(network, part) for part in images.split(50)])
-        values = errors(known, found, truth)
+            found = torch.cat([regress(network, part) for part in faces.images.split(50)])
+        values = errors(known, found, faces)
         row[poses] = summary(values)
         for least, most in ((0, 30), (30, 60), (60, 75)):
-            chosen = (np.abs(yaw) >= least) & (np.abs(yaw) < most)
+            chosen = (np.abs(faces.yaw) >= least) & (np.abs(faces.yaw) < most)
             if poses == "uniform" and chosen.any():
                 pose = values["pose_degrees"][chosen]
                 row[f"{poses} yaw {least}-{most}"] = {"pose_degrees": np.quantile(pose, [0.5, 0.9]).round(4).tolist()}
@@ -80,12 +92,12 @@ def measure(known: KnownFaces, network: Any, faces: dict[str, tuple[Tensor, Tens
 def main(out: str, *sources: str) -> None:
     """Measure, print and write rows."""
     known = KnownFaces()
-    faces = {poses: held_out(known, poses) for poses in POSES}
-    rows = [{"source": "mean face", "kimg": 0.0, **measure(known, None, faces)}]
+    held = {poses: held_out(known, poses) for poses in POSES}
+    rows = [{"source": "mean face", "kimg": 0.0, **measure(known, None, held)}]
     for source in sources:
         for path in checkpoint_files(source) or [Path(source)]:
             kimg = read_checkpoint(path)["facegen"]["images_seen"] / 1000 if path.suffix == ".ckpt" else None
-            rows.append({"source": Path(source).name, "kimg": kimg, **measure(known, facegen.load(path), faces)})
+            rows.append({"source": Path(source).name, "kimg": kimg, **measure(known, facegen.load(path), held)})
             print(json.dumps(rows[-1]), flush=True)
     Path(out).write_text(json.dumps(rows, indent=1) + "\n")
 
