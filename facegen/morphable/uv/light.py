@@ -63,7 +63,7 @@ def hair_over(view: Remapped, expected: Texture, scalp: Mask) -> Mask:
     `scalp`: where hair grows; a beard, brows and the dark of nostrils do not reach there.
     """
     size = len(scalp)
-    brightness, own = (np.log(luminance(texture) + _EVEN) for texture in (view.texture, expected))
+    brightness, own = (np.log(luminance(texture).clip(0) + _EVEN) for texture in (view.texture, expected))
     inside = view.mask > 0.5
     if not inside.any():
         return np.zeros_like(scalp)

@@ -7,7 +7,7 @@ from facegen.morphable.uv import figures, masks
 from facegen.morphable.uv.blending import Valid, blend, fill
 from facegen.morphable.uv.colors import luminance, match_color, to_yuv
 from facegen.morphable.uv.crops import crop, frame_of, large_crop, to_photograph
-from facegen.morphable.uv.light import agreeing, divide_light
+from facegen.morphable.uv.light import agreeing, divide_light, hair_over
 from facegen.morphable.uv.poisson import laplacian_matrix, poisson_fill
 from facegen.morphable.uv.pyramids import collapse, laplacian_pyramid, pyramid_blend
 from facegen.morphable.uv.similarity import fit_similarity, transform
@@ -192,3 +192,14 @@ def test_a_template_takes_the_colours_around_it_and_far_away_those_of_the_whole_
     assert abs(agreed[128, 250].mean() - 100) < 5
     nothing = Remapped(view * 0, mask * 0, np.zeros((size, size, 2)))
     assert agreeing(template, nothing, mask) is template
+
+
+def test_hair_is_found_although_a_fitted_albedo_is_negative_somewhere() -> None:
+    size = 256
+    view, scalp = np.full((size, size, 3), 120, np.float32), np.zeros((size, size), np.float32)
+    view[20:80, 100:150], scalp[:24] = 30, 1
+    albedo = np.full_like(view, 120)
+    albedo[200:] = -20
+    everywhere = Remapped(view, scalp * 0 + 1, np.zeros((size, size, 2)))
+    hair = hair_over(everywhere, albedo, scalp)
+    assert hair[30:75, 105:145].all() and not hair[90:, :].any()
