@@ -17,16 +17,16 @@ HELP = """\
 Find the faces of a dataset that resist 3D fitting, and write the list of them that recipes leave out.
 
 This is how the cleaned FFHQ and CelebA-HQ were made: fit a morphable model to every face, look at the fits, exclude
-where they fail (extreme poses, things before the face, blur, several people). Here a calibrated score says which to
-look at first. OUT is the list, one id a line; the folder beside it (exclude/ for exclude.txt) has rejected.csv with
-the reasons, scores.csv, worst.png, and overlays/ID.jpg for every face. The dataset is only read.
+where they fail (extreme poses, things before the face, blur, several people). Here a score ranks the fits, and the
+worst are left out. OUT is the list, one id a line; the folder beside it (exclude/ for exclude.txt) has rejected.csv
+with the reasons, scores.csv, worst.png, and overlays/ID.jpg for every face. The dataset is only read.
 
 Look at worst.png: take out of the list who should stay, add who should not. Interrupted? The same command goes on;
 repeated with other limits, it fits nothing again.
 
 Examples:
   facegen data clean root=~/ffhq out=exclude.txt
-  facegen data clean root=~/ffhq out=exclude.txt max_score=0.3 sheet=64        stricter
+  facegen data clean root=~/ffhq out=exclude.txt worst=0.05 sheet=64            stricter
   facegen data clean root=faces.zip photometric=false workers=2                from landmarks only: quick
   facegen train data=folder data.root={root: ~/ffhq, exclude: exclude.txt}     train without them"""
 

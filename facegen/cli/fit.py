@@ -22,7 +22,7 @@ Finds the largest face of each picture and its 68 landmarks, cuts out what Deep3
 Pictures may be photographs or faces cut out as FFHQ or EG3D are. OUTDIR gets coeff/NAME.mat (Deep3DFaceRecon's layout),
 rendered/NAME.png (256 pixels), meshes/ with mesh=, overlays/NAME.jpg (photograph and landmarks, render over it, shape
 alone), overlay.png (a sheet of these), fits.jsonl (camera, pose in degrees with 90 % intervals, fit_score: the
-probability that the fit failed), dataset.json (EG3D's labels, for the EG3D crops of these faces), rejected.csv.
+higher, the likelier the fit failed), dataset.json (EG3D's labels, for the EG3D crops of these faces), rejected.csv.
 
 Interrupted? The same command goes on. Repeated, it does nothing; other settings or changed pictures are fitted anew.
 

@@ -10,10 +10,11 @@ from facegen.cli.sampling import pick_device
 from facegen.curation import publish
 from facegen.curation.fitting.files import Outputs, check_outputs
 from facegen.curation.fitting.fitters import fitting_of, loaded_fitter
-from facegen.curation.fitting.panels import FAILED_FROM
 from facegen.curation.fitting.run import Fitted, Pictures, fit_pictures
 from facegen.curation.fitting.stage import SCORE
 from facegen.curation.models import named_models
+
+_LEAST_SURE = 3  # faces that are named
 
 
 def fit(settings: dict[str, Any], pictures: Pictures, out: Path, outputs: Outputs) -> Fitted:
@@ -44,10 +45,12 @@ def figures(found: Fitted, out: Path) -> list[str]:
     """Lines about what was computed and how well it fits."""
     done = [f"{stage} {count}" for stage, count in found.computed.items() if count]
     fitted = found.fitted
-    failed = int((fitted[SCORE].to_numpy() >= FAILED_FROM).sum())
     lines = [f"computed: {', '.join(done)}" if done else "nothing to compute: everything was known"]
-    lines.append(f"{out}: {len(found.faces)} pictures, {len(fitted)} fitted, {failed} of them look failed")
+    lines.append(f"{out}: {len(found.faces)} pictures, {len(fitted)} fitted")
     if len(fitted):
+        least = fitted.take(np.argsort(-fitted[SCORE].to_numpy())[:_LEAST_SURE])
+        named = zip(least["id"].to_pylist(), least[SCORE].to_pylist(), strict=True)
+        lines.append(f"highest scores, look at these: {', '.join(f'{name} {score:.2f}' for name, score in named)}")
         error = float(np.median(fitted["landmark_error"].to_numpy()))
         half = float(np.median(fitted["yaw_interval_degrees"].to_numpy()))
         lines.append(f"median distance of landmarks {error:.2f} pixels of 224; yaw known to ±{half:.1f}° (90 %)")

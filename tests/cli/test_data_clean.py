@@ -46,6 +46,14 @@ def test_other_limits_fit_nothing_again(facegen: Facegen, place: Place, tmp_path
     assert (tmp_path / "bad.txt").read_text().splitlines()[1:] == ["face0", "face1", "face2", "face3"]
 
 
+def test_the_worst_are_left_out(facegen: Facegen, place: Place, tmp_path: Path) -> None:
+    status, _, err = facegen(*words(place, tmp_path / "bad.txt", "worst=0.4"))
+    assert status == 0, err
+    with (tmp_path / "bad" / "scores.csv").open() as file:
+        scores = {row["id"]: float(row["fit_score"]) for row in csv.DictReader(file) if row["fit_score"]}
+    assert (tmp_path / "bad.txt").read_text().splitlines()[1:] == sorted(["face2", max(scores, key=scores.__getitem__)])
+
+
 @pytest.mark.parametrize(
     ("given", "answer"),
     [
@@ -54,6 +62,7 @@ def test_other_limits_fit_nothing_again(facegen: Facegen, place: Place, tmp_path
         (["root=faces", "out=list"], "out: got list, expected a text file such as exclude.txt"),
         (["root=faces", "max_score=2"], "max_score: got 2"),
         (["root=faces", "max_missing=true"], "max_missing"),
+        (["root=faces", "worst=-1"], "worst: got -1"),
         (["root=faces", "landmarks=table", "layout=lpff"], "layout"),
         (["root=faces", "landmarks=all"], "landmarks: got 'all'"),
         (["root=faces", "morphable=nowhere.mat"], "morphable: nowhere.mat does not exist"),

@@ -17,7 +17,6 @@ from facegen.morphable.render import Render
 CELL = 256  # side of each of the three pictures; below them a line of text
 LINE = 22
 PANEL = (3 * CELL, CELL + LINE)  # width and height
-FAILED_FROM = 0.5  # score
 _GREY, _AMBIENT = 215, 0.25
 _JPEG_QUALITY = 90
 
@@ -25,7 +24,8 @@ _JPEG_QUALITY = 90
 def draw_panel(crop: Crop, fit: Fit, place: int, drawn: Render) -> UInt8[np.ndarray, "height width 3"]:
     """Crop with landmarks found (yellow) and of the fit (cyan); render over the crop; the shape in grey over it.
 
-    `drawn` is one face at `CELL` pixels. Below: how likely the fit failed, and the pose with its 90 % intervals.
+    `drawn` is one face at `CELL` pixels. Below: its score (high: the fit may have failed), and the pose with its 90 %
+    intervals.
     """
     photo = np.asarray(Image.fromarray(crop.image).resize((CELL, CELL), Image.Resampling.BICUBIC))
     mask = drawn.masks[0, 0].cpu().numpy()[..., None]
@@ -34,11 +34,10 @@ def draw_panel(crop: Crop, fit: Fit, place: int, drawn: Render) -> UInt8[np.ndar
     panel.paste(_landmarks(photo, crop, fit.landmarks[place].cpu().numpy()), (0, 0))
     for number, layer in enumerate((colors, _shape(drawn)), start=1):
         panel.paste(Image.fromarray(np.where(mask, layer, photo)), (number * CELL, 0))
-    score = float(fit.score[place])
     angles = zip(("yaw", "pitch", "roll"), head_degrees(fit, place), fit.interval_degrees[place].tolist(), strict=True)
     text = "  ".join(f"{name} {round(angle)}±{half:.1f}°" for name, angle, half in angles)
-    color = (255, 140, 140) if score >= FAILED_FROM else "white"
-    ImageDraw.Draw(panel).text((4, CELL + 2), f"failed? {score:.2f}   {text}", color, ImageFont.load_default(size=14))
+    words = f"score {float(fit.score[place]):.2f}   {text}"
+    ImageDraw.Draw(panel).text((4, CELL + 2), words, "white", ImageFont.load_default(size=14))
     return np.asarray(panel)
 
 
