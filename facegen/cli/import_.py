@@ -10,8 +10,8 @@ from facegen.cli.sampling import load_any
 
 CONFIG = "import"
 HELP = """\
-Turn an official file of weights into safetensors and JSON: a pickle of StyleGAN2-ADA, the StyleGAN3 repository, EG3D
-or LPFF (.pkl), or a checkpoint of Deep3DFaceRecon (.pth).
+Turn an official file of weights into safetensors and JSON: a pickle of StyleGAN2-ADA, StyleGAN3's
+repository, EG3D or LPFF (.pkl), or a checkpoint of Deep3DFaceRecon (.pth).
 
 Examples:
   facegen import checkpoint=ffhq256.pkl out=ffhq256

@@ -1,6 +1,6 @@
 """The procedural head as a morphable model to fit with: no hair, no clothes, modes of unit variance among people."""
 
-from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from facegen.checkpoint import atomic_write
 from facegen.geometry.cameras import LABEL_SCALE, from_label_world, head_pose, head_rotation
 from facegen.morphable import spherical_harmonics
 from facegen.morphable.coefficients import Coefficients
@@ -76,9 +77,8 @@ def procedural_model(cache: Path, detail: float = 1.0) -> MorphableModel:
 def procedural_faces(cache: Path, detail: float = 1.0) -> ProceduralFaces:
     """The built-in model with the coding of synthetic faces; kept in memory, so share it and do not move it."""
     head = load_head(cache, detail)
-    people = [random_person(head, np.random.default_rng([20, number])) for number in range(_PEOPLE)]
-    rows = _face_rows(head)
-    kinds = [_coded(getattr(head, kind), rows, people, kind) for kind in Person._fields]
+    rows, people = _face_rows(head), _people(head, cache)
+    kinds = [_coded(getattr(head, kind), rows, people[kind]) for kind in Person._fields]
     (shape, identity, of_identity), (moved, expression, of_expression), (tint, albedo, of_albedo) = kinds
     triangles, landmarks = _renumbered(head, rows)
     mean = torch.from_numpy(head.mean_shape[rows]) + shape + moved
@@ -102,6 +102,19 @@ def procedural_faces(cache: Path, detail: float = 1.0) -> ProceduralFaces:
     return ProceduralFaces(model, torch.from_numpy(rows), of_identity, of_expression, of_albedo)
 
 
+def _people(head: ProceduralHead, cache: Path) -> dict[str, np.ndarray]:
+    """Coefficients of random people, a row each, by kind; kept beside the head, for drawing them takes two seconds."""
+    path = cache / f"procedural_people_{source_fingerprint()}_{_PEOPLE}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as arrays:
+            return {kind: arrays[kind] for kind in Person._fields}
+    people = [random_person(head, np.random.default_rng([20, number])) for number in range(_PEOPLE)]
+    drawn = {kind: np.stack([getattr(person, kind) for person in people]) for kind in Person._fields}
+    with suppress(OSError), atomic_write(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **drawn)
+    return drawn
+
+
 def _face_rows(head: ProceduralHead) -> np.ndarray:
     """Vertices of skin, ears, eyes and mouth that are not behind the head."""
     shown = ~np.isin(head.part, [PARTS.index(part) for part in _LEFT_OUT])
@@ -118,13 +131,13 @@ def _renumbered(head: ProceduralHead, rows: np.ndarray) -> tuple[Tensor, Tensor]
 
 
 def _coded(
-    modes: SparseModes, rows: np.ndarray, people: Sequence[Person], kind: str
+    modes: SparseModes, rows: np.ndarray, people: np.ndarray
 ) -> tuple[Float[Tensor, "vertex 3"], Float[Tensor, "mode vertex 3"], Coding]:
     """What the average person adds to the mean, modes of which people have independent unit amounts, and the coding.
 
     The new modes are the old ones times the symmetric root of their covariance, so each stays what it was called.
     """
-    values = np.stack([getattr(person, kind) for person in people]).astype(np.float64)
+    values = people.astype(np.float64)
     fields = modes.dense(int(modes.rows.max()) + 1 if len(modes.rows) else 1)
     fields = np.pad(fields, ((0, 0), (0, max(int(rows.max()) + 1 - fields.shape[1], 0)), (0, 0)))[:, rows]
     varied, seen = values.std(axis=0) > _LEAST_DEVIATION, np.abs(fields).max(axis=(1, 2)) > _LEAST_CHANGE
