@@ -234,7 +234,8 @@ def test_variables_of_the_packed_basel_face_model(name: str) -> None:
             listed = torch.from_numpy(stored["frontmask2_idx"].ravel()).long() - 1
             compact = torch.from_numpy(stored["tri_mask2"]).long() - 1
             assert model.front is not None and torch.equal(model.front, listed[compact])
-            assert torch.equal(read_bfm(reference_file(BFM), front="direct").basis.front, compact)
+            direct = read_bfm(reference_file(BFM), front="direct").basis.front
+            assert direct is not None and torch.equal(direct, compact)
         case _:
             found = MODEL_RULES[name](model).double()
             torch.testing.assert_close(found.flatten(), raw.flatten(), rtol=1e-6, atol=1e-6)
