@@ -73,13 +73,13 @@ def _newton(values: Tensor, failed: Tensor) -> Tensor:
 
 
 def report(name: str, values: Tensor, failed: Tensor) -> None:
-    """Numbers from one half of the faces, judged on the other."""
-    half = len(values) // 2
+    """Numbers from all faces, and how good those from one half are on the other."""
+    weights, half = fitted(values, failed), len(values) // 2
+    print(f"{name}: slopes {[round(w, 3) for w in weights[:-1].tolist()]}, offset {weights[-1]:.3f}")
     weights = fitted(values[:half], failed[:half])
     probability = torch.sigmoid(values[half:].double() @ weights[:-1] + weights[-1])
     truth = failed[half:]
     above = (probability[truth][:, None] > probability[~truth]).double().mean()
-    print(f"{name}: slopes {[round(w, 3) for w in weights[:-1].tolist()]}, offset {weights[-1]:.3f}")
     print(f"  other half ({len(truth)} fits, {int(truth.sum())} failed): area under the curve {above:.3f}")
     for low in (0.0, 0.2, 0.4, 0.6, 0.8):
         inside = (probability >= low) & (probability < low + 0.2 + (low == 0.8))

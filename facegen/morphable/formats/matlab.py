@@ -18,6 +18,7 @@ NEWER_MAGIC = b"MATLAB 7.3 MAT-file"
 _HEADER, _TAG = 128, struct.Struct("<II")
 _COMPRESSED, _MATRIX = 15, 14
 _PORTION = 1 << 22
+_DESCRIPTION, _DESCRIPTION_SIZE = MAGIC + b", facegen", 116  # the header's text
 
 
 def read_mat(path: Path) -> Arrays:
@@ -83,8 +84,12 @@ def _unpacked(packed: memoryview, most: int) -> int:
 
 
 def write_mat(path: str | Path, content: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as variables of a compressed .mat file."""
+    """Write arrays as variables of a compressed .mat file; the same arrays give the same bytes."""
     from scipy.io import savemat
 
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        savemat(file, dict(content), do_compression=True)
+    buffer = io.BytesIO()
+    savemat(buffer, dict(content), do_compression=True)
+    buffer.seek(0)
+    buffer.write(_DESCRIPTION.ljust(_DESCRIPTION_SIZE))  # in place of the date
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
