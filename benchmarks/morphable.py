@@ -1,6 +1,6 @@
-"""Rasterisation of faces, its gradients, how right those of silhouettes are, and the reconstruction network.
+"""Rasterisation of faces, its gradients, how right those of silhouettes are, the network, and fits.
 
-    python benchmarks/morphable.py [--only rasterise gradients silhouettes regressor] [--repeats 9] [--out FILE.md]
+    python benchmarks/morphable.py [--only rasterise gradients silhouettes regressor fits] [--repeats 9] [--out FILE.md]
 
 The mesh is a real face of 36 thousand vertices and 71 thousand triangles (golden3d 04, beside the checkout or where
 FACEGEN_GOLDEN says), or an ellipsoid of that size where there is none. Times are the best of the repeats, which is what
@@ -8,6 +8,7 @@ a machine with other work can tell; processor time is that of all threads. A sec
 """
 
 import argparse
+import copy
 import os
 import platform
 import subprocess
@@ -21,9 +22,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fitted_faces import make_faces
 from torch import Tensor
 
 from facegen.geometry.perspective import DEEP3D
+from facegen.morphable.fitting import Fitter
 from facegen.networks.reconstruction import ReconstructionNetwork, regress
 from facegen.rendering import antialias, edge_neighbors, interpolate, rasterize
 from facegen.rendering import silhouette_definitions as silhouettes
@@ -224,11 +227,29 @@ def regressor(repeats: int) -> Iterator[str]:
         yield ""
 
 
+def fits(repeats: int) -> Iterator[str]:
+    """Synthetic faces from landmarks, then from all pixels too; renders of the result are left out."""
+    faces = make_faces(32, seed=99)
+    for photometric in (False, True):
+        yield f"{'full fit' if photometric else 'fit of landmarks'}, built-in model, pictures of {SIZE} pixels"
+        yield ""
+
+        def work(batch: int, device: torch.device, photometric: bool = photometric) -> Callable[[], object]:
+            model = faces.model if device.type == "cpu" else copy.deepcopy(faces.model).to(device)
+            fitter = Fitter(model, photometric=photometric, draw=False)
+            images, landmarks = faces.images[:batch].to(device), faces.landmarks[:batch].to(device)
+            return lambda: fitter.fit(images, landmarks)
+
+        yield from timed(work, min(repeats, 3))
+        yield ""
+
+
 SECTIONS: dict[str, Callable[[int], Iterator[str]]] = {
     "rasterise": rasterise,
     "gradients": gradients,
     "silhouettes": silhouette_gradients,
     "regressor": regressor,
+    "fits": fits,
 }
 
 

@@ -49,10 +49,10 @@ def barycentric_gradient(corners, triangles, triangle_id, grad_barycentric, grad
 
 
 @jit
-def interpolate(attributes, triangles, triangle_id, barycentric, rows, out):
-    """Write the attributes (V, C) of rows [first, end) of one image to `out` (H, W, C), zero where nothing is seen."""
+def interpolate(attributes, triangles, triangle_id, barycentric, out):
+    """Write the attributes (V, C) of one image to `out` (H, W, C), zero where nothing is seen."""
     channels = attributes.shape[1]
-    for row in range(rows[0], rows[1]):
+    for row in range(out.shape[0]):
         for column in range(triangle_id.shape[1]):
             target = out[row, column]
             face = triangle_id[row, column]

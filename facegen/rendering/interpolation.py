@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from facegen.rendering import definitions, nvdiffrast_backend
 from facegen.rendering.rasterization import Backend, Rasterization
-from facegen.rendering.threads import bands, each
+from facegen.rendering.threads import each
 
 
 def interpolate(
@@ -71,14 +71,9 @@ class _Interpolate(torch.autograd.Function):
         from facegen.rendering import gradient_kernels
 
         ctx.save_for_backward(attributes, weights, faces, triangle_id)
-        count, height = triangle_id.shape[:2]
         result = weights.new_empty(*triangle_id.shape, attributes.shape[-1])
         inputs, out = _arrays(attributes, weights, faces, triangle_id), result.numpy()
-
-        def strip(i: int, rows: tuple[int, int]) -> None:
-            gradient_kernels.interpolate(*inputs(i), rows, out[i])
-
-        each(strip, *zip(*((i, rows) for i in range(count) for rows in bands(height, count)), strict=True))
+        each(lambda i: gradient_kernels.interpolate(*inputs(i), out[i]), range(len(out)))
         return result
 
     @staticmethod

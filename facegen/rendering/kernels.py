@@ -56,12 +56,11 @@ def pixel_range(a, b, c, size):
 
 
 @jit
-def bounds(homogeneous, pixels, i, j, k, rows, width, cull):
-    """Rows within `rows` [first, end) and columns a triangle can touch: none if it is culled, all if it reaches behind
-    the camera."""
+def bounds(homogeneous, pixels, i, j, k, height, width, cull):
+    """Rows and columns a triangle can touch: none if it is culled, the whole image if it reaches behind the camera."""
     in_front = (homogeneous[i, 3] > 0) + (homogeneous[j, 3] > 0) + (homogeneous[k, 3] > 0)
     if in_front < 3:
-        return rows[0], (rows[1] if in_front > 0 else rows[0]) - 1, 0, width - 1
+        return 0, (height if in_front > 0 else 0) - 1, 0, width - 1
     ax, ay, bx, by, cx, cy = pixels[i, 0], pixels[i, 1], pixels[j, 0], pixels[j, 1], pixels[k, 0], pixels[k, 1]
     # rows count downwards, so a triangle that is counter-clockwise to the viewer has a negative area
     if cull and (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) >= 0.0:
@@ -69,8 +68,8 @@ def bounds(homogeneous, pixels, i, j, k, rows, width, cull):
     left, right = pixel_range(ax, bx, cx, width)
     if left > right:
         return 0, -1, 0, -1
-    top, bottom = pixel_range(ay, by, cy, rows[1])
-    return max(top, rows[0]), bottom, left, right
+    top, bottom = pixel_range(ay, by, cy, height)
+    return top, bottom, left, right
 
 
 @jit
@@ -109,22 +108,15 @@ def fill(face, corners, i, j, k, box, cull, triangle_id, barycentric, depth):
 
 
 @jit
-def draw(corners, pixels, triangles, cull, rows, triangle_id, barycentric, depth):
-    """Draw (F, 3) triangles between vertices of `to_pixels` into the rows [first, end) of (H, W) buffers."""
-    width = triangle_id.shape[1]
-    for face in range(triangles.shape[0]):
-        i, j, k = triangles[face, 0], triangles[face, 1], triangles[face, 2]
-        box = bounds(corners, pixels, i, j, k, rows, width, cull)
-        if box[0] <= box[1] and box[2] <= box[3]:
-            fill(face, corners, i, j, k, box, cull, triangle_id, barycentric, depth)
-
-
-@jit
 def rasterize(clip, triangles, cull, triangle_id, barycentric, depth):
     """Draw (F, 3) triangles of (V, 4) clip-space vertices into (H, W) buffers made by the caller."""
     height, width = triangle_id.shape
     corners, pixels = to_pixels(clip, height, width)
-    draw(corners, pixels, triangles, cull, (0, height), triangle_id, barycentric, depth)
+    for face in range(triangles.shape[0]):
+        i, j, k = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+        box = bounds(corners, pixels, i, j, k, height, width, cull)
+        if box[0] <= box[1] and box[2] <= box[3]:
+            fill(face, corners, i, j, k, box, cull, triangle_id, barycentric, depth)
 
 
 @jit

@@ -1,7 +1,6 @@
 """Which triangle is seen at which pixel, and where on it."""
 
 import sys
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -16,7 +15,7 @@ from facegen.rendering.definitions import barycentric_at
 from facegen.rendering.interpolation import interpolate
 from facegen.rendering.rasterization import Backend, Rasterization, check_mesh
 from facegen.rendering.silhouettes import antialias
-from facegen.rendering.threads import bands, each
+from facegen.rendering.threads import each
 
 __all__ = ["Rasterization", "antialias", "interpolate", "rasterize", "rasterize_numpy"]
 
@@ -51,9 +50,9 @@ def rasterize(
     triangles that turn their clockwise side to the camera.
 
     Barycentric coordinates and depth are differentiable with respect to the vertices (once); which triangle is seen is
-    not: see `antialias`. On a CPU, torch.get_num_threads() threads share images and, of few images, rows; the result
-    does not depend on them. "auto" takes nvdiffrast for CUDA tensors where it is installed; without it, only the
-    search for triangles is done on the CPU.
+    not: see `antialias`. On a CPU, torch.get_num_threads() threads share the images; the result does not depend on
+    them. "auto" takes nvdiffrast for CUDA tensors where it is installed; without it, only the search for triangles is
+    done on the CPU.
     """
     check_mesh(vertices_clip, triangles, "rasterize")
     shape = (size, size) if isinstance(size, int) else size
@@ -81,17 +80,8 @@ def _draw(vertices: Tensor, faces: Tensor, size: Size, cull: bool) -> tuple[Tens
     depth = torch.ones(count, *size, dtype=vertices.dtype)
     triangles, buffers = faces.numpy(), [x.numpy() for x in (triangle_id, barycentric, depth)]
 
-    def strip(index: int, points: Sequence[np.ndarray], rows: Size) -> None:
-        kernels.draw(*points, triangles, cull, rows, *(buffer[index] for buffer in buffers))
-
-    parts = bands(size[0], count)
     images = vertices.contiguous().numpy()
-    if len(parts) == 1:  # transforming vertices in the same task keeps them in the thread's cache
-        each(lambda i: strip(i, kernels.to_pixels(images[i], *size), parts[0]), range(count))
-        return triangle_id, barycentric, depth
-    points = [kernels.to_pixels(image, *size) for image in images]
-    tasks = [(i, points[i], rows) for i in range(count) for rows in parts]
-    each(strip, *zip(*tasks, strict=True))
+    each(lambda i: kernels.rasterize(images[i], triangles, cull, *(buffer[i] for buffer in buffers)), range(count))
     return triangle_id, barycentric, depth
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,9 +15,3 @@ def each(function: Callable[..., Any], *arguments: Iterable[Any]) -> list[Any]:
         return [function(*task) for task in tasks]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda task: function(*task), tasks))
-
-
-def bands(height: int, images: int) -> list[tuple[int, int]]:
-    """Rows [start, stop) of one image that one thread does: all where there are as many images as threads."""
-    count = max(1, min(height, -(-torch.get_num_threads() // max(images, 1))))
-    return list(pairwise(height * band // count for band in range(count + 1)))
