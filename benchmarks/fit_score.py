@@ -5,12 +5,16 @@ is off by more than five degrees, and whether the probabilities are right. Synth
 """
 
 import argparse
+import sys
+from pathlib import Path
 
 import torch
-from fitted_faces import Faces, errors, make_faces
 from torch import Tensor
 from tqdm import tqdm
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.fitted_faces import Faces, errors, make_faces
 from facegen.morphable.fitting import Fit, Fitter
 from facegen.morphable.fitting.score import features
 

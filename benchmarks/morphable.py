@@ -12,6 +12,7 @@ import copy
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -22,9 +23,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fitted_faces import make_faces
 from torch import Tensor
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.fitted_faces import make_faces
 from facegen.geometry.perspective import DEEP3D
 from facegen.morphable.fitting import Fitter
 from facegen.networks.reconstruction import ReconstructionNetwork, regress

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-from fitted_faces import Faces, errors, make_faces
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.fitted_faces import Faces, errors, make_faces
 from facegen.geometry.angles import view_angles
 from facegen.morphable.fitting import EXACT, Fit, Fitter
 

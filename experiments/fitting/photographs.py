@@ -21,9 +21,8 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-from fit_score import report
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.fit_score import report
 from facegen.curation.models import named_models
 from facegen.geometry.alignment import similarity_crop
 from facegen.geometry.cameras import positions, theta_phi_position
