@@ -32,9 +32,9 @@ class CleanLimits:
     """What a face must be like to stay; None switches a limit off.
 
     worst: share of the faces within the other limits that is left out, from the highest score on; the published lists
-    have 1.3 % of FFHQ and 1.9 % of CelebA-HQ. max_score: probability that the fit failed; it is calibrated on
-    synthetic faces and higher on photographs, so that it ranks those of one dataset. max_missing: share of the crop
-    outside of the picture. max_other_face: area of a second face over that of the first.
+    have 1.3 % of FFHQ and 1.9 % of CelebA-HQ. max_score: probability that the fit failed, of photographs
+    mostly small. max_missing: share of the crop outside of the picture. max_other_face: area of a second face over that
+    of the first.
     """
 
     worst: float | None = 0.015
