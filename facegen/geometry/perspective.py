@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facegen.geometry.camera_labels import pinhole_intrinsics
 from facegen.geometry.constants import FOCAL
 
 
@@ -56,13 +55,6 @@ class Perspective(NamedTuple):
         )
         columns = [x * (self.focal / half) + offset * z, y * (self.focal / half) + offset * z, scale * z - shift, z]
         return torch.stack(columns, dim=-1)
-
-    def intrinsics(self, dtype: torch.dtype | None = None) -> Float[Tensor, "3 3"]:
-        """Intrinsics as camera labels hold them, divided by the picture's size."""
-        matrix = pinhole_intrinsics(self.focal / self.size, dtype)
-        matrix[0, 2] = self.center / self.size
-        matrix[1, 2] = 1 - self.center / self.size  # rows of labels count downwards
-        return matrix
 
 
 DEEP3D = Perspective()  # of Deep3DFaceRecon's crops
