@@ -9,9 +9,9 @@ from torch import Tensor
 from facegen.geometry.angles import view_angles
 from facegen.geometry.cameras import from_coefficients
 from facegen.geometry.perspective import DEEP3D
+from facegen.morphable import Fit, Fitter, MorphableModel
 from facegen.morphable.coefficients import Coefficients
-from facegen.morphable.fitting import EXACT, PUBLISHED, Fit, Fitter
-from facegen.morphable.model import MorphableModel
+from facegen.morphable.fitting import EXACT, PUBLISHED
 from facegen.morphable.procedural_model import ProceduralFaces
 from facegen.morphable.render import render
 
