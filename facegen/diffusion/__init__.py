@@ -1,1 +1,1 @@
-"""Diffusion and flow processes: noise schedules, objectives, samplers, averages. Functions over callables; no networks."""
+"""Diffusion and flow processes: noise schedules, objectives, samplers, averages; functions over callables."""
