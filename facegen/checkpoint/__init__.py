@@ -1,5 +1,6 @@
 """Files of weights: our own (safetensors and JSON, `facegen.load`), and those of others, read as data."""
 
+from facegen.checkpoint.digest import weights_digest
 from facegen.checkpoint.weights import (
     CONFIG_NAME,
     WEIGHTS_NAME,
@@ -26,4 +27,5 @@ __all__ = [
     "package_file",
     "read_checkpoint",
     "save_network",
+    "weights_digest",
 ]

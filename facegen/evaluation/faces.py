@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from facegen.checkpoint import network_config
 from facegen.data.pictures import to_uint8
@@ -20,15 +20,6 @@ from facegen.metrics.extractors import Extractor
 from facegen.metrics.fid3d import AVERAGE, SAME, Mode
 from facegen.networks.eg3d import is_3d
 from facegen.networks.latents import latents
-
-
-def weights_digest(network: nn.Module) -> str:
-    """sha256 over names, types, shapes and bytes of all weights and buffers."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

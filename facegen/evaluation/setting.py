@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from facegen.checkpoint import weights_digest
 from facegen.data.views import label_pool
-from facegen.evaluation.faces import FaceStream, Pool, weights_digest
+from facegen.evaluation.faces import FaceStream, Pool
 from facegen.evaluation.pairs import DiversityStream, IdentityStream, PairStream, PathStream
 from facegen.evaluation.plan import FROM_FEATURES, OF_3D, OF_MODES, OF_PAIRS, NamedRecipe, Plan
 from facegen.metrics.extractors import Extractor
