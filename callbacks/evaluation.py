@@ -1,6 +1,5 @@
 """Figures of the averaged generator during training, and the checkpoint that has the best of them."""
 
-import json
 import math
 import shutil
 import time
@@ -11,7 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from facegen.callbacks.clock import due
-from facegen.callbacks.ticks import duration, keep_rows
+from facegen.callbacks.reports import keep_rows, report
 from facegen.evaluation import NamedRecipe, Plan, Result, evaluate
 from facegen.metrics.extractors import Extractor
 from facegen.metrics.fid3d import modes
@@ -82,7 +81,8 @@ class Evaluation(pl.Callback):
         figures = {name_of(result, plan.num_images): result.value for result in found if result.value is not None}
         if trainer.is_global_zero:
             shutil.rmtree(scratch, ignore_errors=True)
-            self._report(trainer, module.images_seen, figures, time.perf_counter() - begun)
+            path, seconds = self.folder / EVALUATIONS, time.perf_counter() - begun
+            report(trainer, path, module.images_seen, figures, seconds, "evaluation", "metrics", self.extractor.name)
         figures = trainer.strategy.broadcast(figures)
         if self.watched in figures and self._improves(figures[self.watched]):
             self.best = {"name": self.watched, "value": figures[self.watched], "images_seen": module.images_seen}
@@ -93,18 +93,6 @@ class Evaluation(pl.Callback):
             return self.best is None and math.isfinite(value)
         more = self.watched.startswith(PARTS["precision_recall"])
         return value > self.best["value"] if more else value < self.best["value"]
-
-    def _report(self, trainer: pl.Trainer, seen: int, figures: dict[str, float], seconds: float) -> None:
-        row = {"images_seen": seen, "kimg": seen / 1000, **figures, "seconds": round(seconds, 2)}
-        with (self.folder / EVALUATIONS).open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        line = f"evaluation at {seen / 1000:.1f} kimg: {text}  ({duration(seconds)}, {self.extractor.name})"
-        print(line, flush=True)
-        with (self.folder / "log.txt").open("a") as file:
-            file.write(line + "\n")
-        for logger in trainer.loggers:
-            logger.log_metrics({f"metrics/{name}": value for name, value in figures.items()}, step=seen)
 
 
 def name_of(result: Result, count: int) -> str:

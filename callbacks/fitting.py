@@ -1,6 +1,5 @@
 """A morphable model fitted to samples during training: do they show the cameras and depths they were made with?"""
 
-import json
 import math
 import time
 from pathlib import Path
@@ -12,8 +11,8 @@ import torch
 from torch import Tensor
 
 from facegen.callbacks.clock import due
+from facegen.callbacks.reports import keep_rows, report
 from facegen.callbacks.samples import publish
-from facegen.callbacks.ticks import duration, keep_rows
 from facegen.data.pictures import save_png, tile, to_uint8
 from facegen.evaluation.agreement import VIEWS, Faces, agreement, generated_faces, pose_figures
 from facegen.evaluation.estimator import MorphableEstimator, Sight
@@ -110,17 +109,8 @@ class Fitting(pl.Callback):
         self._report(trainer, module.images_seen, "generated", figures, time.perf_counter() - begun)
 
     def _report(self, trainer: pl.Trainer, seen: int, of: str, figures: dict[str, float], seconds: float) -> None:
-        row = {"images_seen": seen, "kimg": seen / 1000, "pictures": of, **figures, "seconds": round(seconds, 2)}
-        with (self.folder / FITS).open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        line = f"fits of {of} faces at {seen / 1000:.1f} kimg: {text}  ({duration(seconds)})"
-        print(line, flush=True)
-        with (self.folder / "log.txt").open("a") as file:
-            file.write(line + "\n")
-        prefix = "geometry" if of == "generated" else "geometry_real"
-        for logger in trainer.loggers:
-            logger.log_metrics({f"{prefix}/{name}": value for name, value in figures.items()}, step=seen)
+        title, prefix = f"fits of {of} faces", "geometry" if of == "generated" else "geometry_real"
+        report(trainer, self.folder / FITS, seen, figures, seconds, title, prefix, kind={"pictures": of})
 
 
 def overlay(faces: Faces, sight: Sight, count: int) -> np.ndarray:

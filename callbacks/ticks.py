@@ -1,6 +1,5 @@
 """The tick line, metrics.jsonl, log.txt and the progress bar."""
 
-import json
 import resource
 import sys
 import time
@@ -12,34 +11,7 @@ import torch
 from tqdm import tqdm
 
 from facegen.callbacks.clock import due
-from facegen.checkpoint import atomic_write
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people read them: 41s, 3m 20s, 2h 05m, 1d 07h."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds}s"
-    if seconds < 3600:
-        return f"{seconds // 60}m {seconds % 60:02d}s"
-    if seconds < 86400:
-        return f"{seconds // 3600}h {seconds // 60 % 60:02d}m"
-    return f"{seconds // 86400}d {seconds // 3600 % 24:02d}h"
-
-
-def keep_rows(path: Path, images_seen: int) -> None:
-    """Drop rows of a JSON-lines file that a killed run wrote after the checkpoint it is resumed from."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
-            if json.loads(line)["images_seen"] <= images_seen:
-                kept.append(line + "\n")
-        except (json.JSONDecodeError, KeyError):
-            continue  # the last line of a killed process may be half a line
-    with atomic_write(path) as temporary:
-        temporary.write_text("".join(kept))
+from facegen.callbacks.reports import add_row, duration, keep_rows, log, say
 
 
 class Ticks(pl.Callback):
@@ -132,15 +104,9 @@ class Ticks(pl.Callback):
             f"left {duration(left)}",
         ]
         line = "  ".join(figures)
-        tqdm.write(line)
-        with (self.folder / "log.txt").open("a") as file:
-            file.write(line + "\n")
-        with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        for logger in trainer.loggers:
-            logger.log_metrics(
-                {key: value for key, value in row.items() if key != "images_seen"}, step=row["images_seen"]
-            )
+        say(self.folder, line)
+        add_row(self.folder / "metrics.jsonl", row)
+        log(trainer, {key: value for key, value in row.items() if key != "images_seen"}, row["images_seen"])
 
 
 def _losses(row: dict[str, Any]) -> str:

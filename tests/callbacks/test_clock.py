@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from facegen.callbacks import Checkpoints, due
+from facegen.callbacks.reports import duration, keep_rows
 from facegen.callbacks.samples import save_png, tile, to_uint8
-from facegen.callbacks.ticks import duration, keep_rows
 
 
 def test_due_once_per_interval() -> None:
