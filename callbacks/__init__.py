@@ -2,8 +2,20 @@
 
 from facegen.callbacks.checkpoints import AtomicCheckpoints, Checkpoints
 from facegen.callbacks.clock import StopAtKimg, due
+from facegen.callbacks.reconstructions import ReconstructionGrids
+from facegen.callbacks.parsing import ParsingGrids
 from facegen.callbacks.renders import RenderGrids
 from facegen.callbacks.samples import SampleGrids
 from facegen.callbacks.ticks import Ticks
 
-__all__ = ["AtomicCheckpoints", "Checkpoints", "RenderGrids", "SampleGrids", "StopAtKimg", "Ticks", "due"]
+__all__ = [
+    "AtomicCheckpoints",
+    "Checkpoints",
+    "ReconstructionGrids",
+    "ParsingGrids",
+    "RenderGrids",
+    "SampleGrids",
+    "StopAtKimg",
+    "Ticks",
+    "due",
+]

@@ -155,15 +155,13 @@ def _check_axes(model: Any, config: dict[str, Any], source: str) -> None:
 def _trainer(settings: dict[str, Any], folder: Path) -> Any:
     import lightning.pytorch as pl
 
-    from facegen.callbacks import AtomicCheckpoints, Checkpoints, RenderGrids, SampleGrids, StopAtKimg, Ticks
+    from facegen.callbacks import AtomicCheckpoints, Checkpoints, StopAtKimg, Ticks
     from facegen.cli.pictures import grid_size
     from facegen.models.distributed import AveragedGradients
 
     total, snapshot = settings["total_kimg"], settings["snapshot_kimg"]
     columns, rows = grid_size(settings["grid"], count=64)
-    reconstructs = settings["model"]["_target_"].endswith(".Reconstruction")
-    if reconstructs and (settings["evaluation"]["every_kimg"] or settings["fitting"]["regressor"]):
-        raise ValueError("evaluation and fitting are of generators; leave them out for a reconstruction network")
+    grids = _grids(settings)
     several = settings["processes"] > 1
     strategy: Any = "auto"
     if several:
@@ -176,7 +174,7 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
         callbacks=[
             StopAtKimg(total),
             Ticks(folder, total, settings["tick_kimg"]),
-            (RenderGrids if reconstructs else SampleGrids)(folder, total, snapshot, columns, rows),
+            grids(folder, total, snapshot, columns, rows),
             *_evaluation(settings["evaluation"], folder, total),
             *_fitting(settings["fitting"], folder, total),
             Checkpoints(folder, total, snapshot, settings["keep_checkpoints"], settings["keep_every_kimg"]),
@@ -190,6 +188,47 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
+
+
+def _grids(settings: dict[str, Any]) -> Any:
+    """The callback that draws what a model of this kind makes. Raises ValueError for figures that it has not."""
+    from facegen.callbacks import ReconstructionGrids, RenderGrids, SampleGrids
+
+    kind = settings["model"]["_target_"].rpartition(".")[2]
+    if kind == "Reconstruction" and (settings["evaluation"]["every_kimg"] or settings["fitting"]["regressor"]):
+        raise ValueError("evaluation and fitting are of generators; leave them out for a reconstruction network")
+    return {"Reconstruction": RenderGrids, "Autoencoder": ReconstructionGrids}.get(kind, SampleGrids)
+
+
+def _grids(settings: dict[str, Any], folder: Path) -> Any:
+    """The callback that draws what a network makes, or sees."""
+    from facegen.callbacks import ParsingGrids, RenderGrids, SampleGrids
+    from facegen.cli.pictures import grid_size
+
+    kind = settings["model"]["_target_"].rpartition(".")[2]
+    place = (folder, settings["total_kimg"], settings["snapshot_kimg"], *grid_size(settings["grid"], count=64))
+    sees = {"Reconstruction": "a reconstruction network", "FaceParser": "a parser"}
+    if kind in sees and (settings["evaluation"]["every_kimg"] or settings["fitting"]["regressor"]):
+        raise ValueError(f"evaluation and fitting are of generators; leave them out for {sees[kind]}")
+    if kind == "FaceParser":
+        return ParsingGrids(*place, held_out=_held_out(settings))
+    return (RenderGrids if kind == "Reconstruction" else SampleGrids)(*place)
+
+
+def _held_out(settings: dict[str, Any]) -> Any:
+    """The dataset of the faces that are kept out of training, or None. ValueError for settings that there are not."""
+    from hydra.utils import instantiate
+
+    changes = settings["held_out"]
+    if changes is None:
+        return None
+    if not isinstance(changes, dict):
+        raise ValueError(
+            f"held_out: got {changes!r}, expected settings of data, as in {{faces_seed: 7, num_images: 500}}"
+        )
+    described = {**settings["data"], **changes}
+    schema.check_targets(described, "held_out")
+    return instantiate(described).dataset
 
 
 def _evaluation(settings: dict[str, Any], folder: Path, total_kimg: float) -> list[Any]:
