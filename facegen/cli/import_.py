@@ -1,4 +1,4 @@
-"""`facegen import`: an official file of weights as safetensors and JSON."""
+"""`facegen import`: an official file of weights, or a morphable model, as safetensors."""
 
 from pathlib import Path
 
@@ -7,16 +7,18 @@ from omegaconf import DictConfig
 from facegen.checkpoint import save_network
 from facegen.cli.export import describe
 from facegen.cli.sampling import load_any
+from facegen.morphable.formats import read, write_model
 
 CONFIG = "import"
 HELP = """\
 Turn an official file of weights into safetensors and JSON: a pickle of StyleGAN2-ADA, StyleGAN3's
-repository, EG3D or LPFF (.pkl), or a checkpoint of Deep3DFaceRecon (.pth).
+repository, EG3D or LPFF (.pkl), or a checkpoint of Deep3DFaceRecon (.pth). Or pack a morphable model into one file.
 
 Examples:
   facegen import checkpoint=ffhq256.pkl out=ffhq256
   facegen generate checkpoint=ffhq256 seeds=0-7 truncation=0.7
   facegen import checkpoint=epoch_20.pth out=deep3d
+  facegen import morphable=BFM out=bfm.safetensors
 
 The file is read as data and never executed: one that asks for anything but tensors and known classes is refused. Of a
 pickle the averaged generator (G_ema) is kept, for EG3D with the plane axes that it was trained with; of a .pth
@@ -24,7 +26,25 @@ net_recon. The terms of the weights stay those of their author."""
 
 
 def run(cfg: DictConfig) -> None:
-    """Import G_ema or net_recon."""
+    """Import G_ema, net_recon or a morphable model."""
+    if (cfg.checkpoint is None) == (cfg.morphable is None):
+        got = "neither" if cfg.checkpoint is None else "both"
+        raise ValueError(f"checkpoint, morphable: got {got}, expected one of them: weights, or a morphable model")
+    return _weights(cfg) if cfg.morphable is None else _morphable(cfg)
+
+
+def _morphable(cfg: DictConfig) -> None:
+    out = Path(str(cfg.out)).expanduser()
+    if out.suffix != ".safetensors":
+        raise ValueError(f"out: got {out}, expected a file that ends in .safetensors for a morphable model")
+    model = read(Path(str(cfg.morphable)).expanduser())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_model(out, model)
+    count, size = len(model.basis.mean_shape), out.stat().st_size
+    print(f"{out}: {model.name}, {count} vertices, {size / 1e6:.1f} MB" + (f"; {model.terms}" if model.terms else ""))
+
+
+def _weights(cfg: DictConfig) -> None:
     path = Path(str(cfg.checkpoint)).expanduser()
     if path.is_dir():
         got = f"got the folder {path}"

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from facegen.morphable.formats import load_model
 from tests.cli.conftest import Facegen
+from tests.morphable.small import small_file, small_model
 
 
 def stylegan2_pickles(golden: Path) -> list[Path]:
@@ -39,3 +42,20 @@ def test_hostile_pickles_are_refused(refused, golden: Path, tmp_path: Path, monk
 
 def test_a_folder_is_no_pickle(refused, tmp_path: Path) -> None:
     assert "expected a .pkl file" in refused("import", f"checkpoint={tmp_path}", f"out={tmp_path / 'o'}")
+
+
+def test_a_morphable_model_becomes_one_file(facegen: Facegen, tmp_path: Path) -> None:
+    out = tmp_path / "models/packed.safetensors"
+    status, text, _ = facegen("import", f"morphable={small_file(tmp_path)}", f"out={out}")
+    assert status == 0 and text.startswith(f"{out}: small, 576 vertices, 0.1 MB")
+    model = load_model(out)
+    assert model.layout == small_model().layout and torch.equal(model.mean_shape, small_model().mean_shape)
+
+
+def test_weights_or_a_morphable_model_and_where_to(refused, tmp_path: Path) -> None:
+    model = small_file(tmp_path)
+    assert "got neither, expected one of them" in refused("import", f"out={tmp_path / 'o'}")
+    assert "got both, expected one of them" in refused("import", "checkpoint=a.pkl", f"morphable={model}", "out=o")
+    assert "expected a file that ends in .safetensors" in refused("import", f"morphable={model}", f"out={tmp_path}")
+    assert "is of no known format" in refused("import", f"morphable={__file__}", f"out={tmp_path / 'o.safetensors'}")
+    assert not (tmp_path / "o.safetensors").exists()
