@@ -37,9 +37,13 @@ class Faces(Protocol):
 
 
 def condition_values(
-    conditioner: Conditioner, batch: FaceBatch, draws: Indices, faces: Faces | None = None
+    conditioner: Conditioner,
+    batch: FaceBatch,
+    draws: Indices,
+    faces: Faces | None = None,
+    names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Values of all conditions for a batch, as `Conditioner` takes them.
+    """Values of all conditions for a batch, or of those called `names`, as `Conditioner` takes them.
 
     `camera` and classes are the batch's labels. Other numbers are its columns called `columns` (default: the
     condition's name), joined in that order. Of the texts of each face, in the column `captions`, one is drawn. faces:
@@ -47,7 +51,8 @@ def condition_values(
     _light and _translation. Raises ValueError, in one line that says what to set, for what a batch does not have.
     """
     values: dict[str, Any] = {}
-    for name, given in conditioner.inputs.items():
+    for name in conditioner.names if names is None else names:
+        given = conditioner.inputs[name]
         columns = columns_of(name, given)
         if not columns:
             values[name] = _labels(name, given["size"], batch.cameras)
