@@ -37,7 +37,7 @@ class PatchDiscriminator(nn.Module):
         self.main = nn.Sequential(*layers).apply(_start)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 1 rows columns"]:
-        """Logits of images in [-1, 1], high where a patch looks real. Raises ValueError for images that are too small."""
+        """Logits of images in [-1, 1], high where a patch looks real. Raises ValueError for too small images."""
         if min(images.shape[2:]) < self.least_size:
             size = f"{images.shape[3]}x{images.shape[2]}"
             layers = self.init_kwargs["num_layers"]
