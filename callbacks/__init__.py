@@ -2,8 +2,8 @@
 
 from facegen.callbacks.checkpoints import AtomicCheckpoints, Checkpoints
 from facegen.callbacks.clock import StopAtKimg, due
-from facegen.callbacks.reconstructions import ReconstructionGrids
 from facegen.callbacks.parsing import ParsingGrids
+from facegen.callbacks.reconstructions import ReconstructionFigures, ReconstructionGrids
 from facegen.callbacks.renders import RenderGrids
 from facegen.callbacks.samples import SampleGrids
 from facegen.callbacks.ticks import Ticks
@@ -11,8 +11,9 @@ from facegen.callbacks.ticks import Ticks
 __all__ = [
     "AtomicCheckpoints",
     "Checkpoints",
-    "ReconstructionGrids",
     "ParsingGrids",
+    "ReconstructionFigures",
+    "ReconstructionGrids",
     "RenderGrids",
     "SampleGrids",
     "StopAtKimg",

@@ -156,12 +156,9 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
     import lightning.pytorch as pl
 
     from facegen.callbacks import AtomicCheckpoints, Checkpoints, StopAtKimg, Ticks
-    from facegen.cli.pictures import grid_size
     from facegen.models.distributed import AveragedGradients
 
     total, snapshot = settings["total_kimg"], settings["snapshot_kimg"]
-    columns, rows = grid_size(settings["grid"], count=64)
-    grids = _grids(settings)
     several = settings["processes"] > 1
     strategy: Any = "auto"
     if several:
@@ -174,8 +171,8 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
         callbacks=[
             StopAtKimg(total),
             Ticks(folder, total, settings["tick_kimg"]),
-            grids(folder, total, snapshot, columns, rows),
-            *_evaluation(settings["evaluation"], folder, total),
+            _grids(settings, folder),
+            *_evaluation(settings, folder, total),
             *_fitting(settings["fitting"], folder, total),
             Checkpoints(folder, total, snapshot, settings["keep_checkpoints"], settings["keep_every_kimg"]),
         ],
@@ -190,29 +187,20 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
     )
 
 
-def _grids(settings: dict[str, Any]) -> Any:
-    """The callback that draws what a model of this kind makes. Raises ValueError for figures that it has not."""
-    from facegen.callbacks import ReconstructionGrids, RenderGrids, SampleGrids
-
-    kind = settings["model"]["_target_"].rpartition(".")[2]
-    if kind == "Reconstruction" and (settings["evaluation"]["every_kimg"] or settings["fitting"]["regressor"]):
-        raise ValueError("evaluation and fitting are of generators; leave them out for a reconstruction network")
-    return {"Reconstruction": RenderGrids, "Autoencoder": ReconstructionGrids}.get(kind, SampleGrids)
-
-
 def _grids(settings: dict[str, Any], folder: Path) -> Any:
-    """The callback that draws what a network makes, or sees."""
-    from facegen.callbacks import ParsingGrids, RenderGrids, SampleGrids
+    """The callback that draws what a model of this kind makes or sees. ValueError for figures that it has not."""
+    from facegen.callbacks import ParsingGrids, ReconstructionGrids, RenderGrids, SampleGrids
     from facegen.cli.pictures import grid_size
 
     kind = settings["model"]["_target_"].rpartition(".")[2]
     place = (folder, settings["total_kimg"], settings["snapshot_kimg"], *grid_size(settings["grid"], count=64))
-    sees = {"Reconstruction": "a reconstruction network", "FaceParser": "a parser"}
-    if kind in sees and (settings["evaluation"]["every_kimg"] or settings["fitting"]["regressor"]):
+    sees = {"Reconstruction": "a reconstruction network", "FaceParser": "a parser", "Autoencoder": "a first stage"}
+    evaluated = settings["evaluation"]["every_kimg"] and kind != "Autoencoder"  # which has figures of its own
+    if kind in sees and (evaluated or settings["fitting"]["regressor"]):
         raise ValueError(f"evaluation and fitting are of generators; leave them out for {sees[kind]}")
     if kind == "FaceParser":
         return ParsingGrids(*place, held_out=_held_out(settings))
-    return (RenderGrids if kind == "Reconstruction" else SampleGrids)(*place)
+    return {"Reconstruction": RenderGrids, "Autoencoder": ReconstructionGrids}.get(kind, SampleGrids)(*place)
 
 
 def _held_out(settings: dict[str, Any]) -> Any:
@@ -231,8 +219,9 @@ def _held_out(settings: dict[str, Any]) -> Any:
     return instantiate(described).dataset
 
 
-def _evaluation(settings: dict[str, Any], folder: Path, total_kimg: float) -> list[Any]:
+def _evaluation(whole: dict[str, Any], folder: Path, total_kimg: float) -> list[Any]:
     """The callback that evaluates in training, where a schedule asks for it."""
+    settings = whole["evaluation"]
     counts, kimg = settings["num_images"], settings["every_kimg"]
     if not kimg:
         return []
@@ -244,6 +233,11 @@ def _evaluation(settings: dict[str, Any], folder: Path, total_kimg: float) -> li
 
     schedule = dict(zip(counts, kimg, strict=False))
     extractor = extractor_of(settings["extractor"], settings["weights"])
+    if whole["model"]["_target_"].endswith(".Autoencoder"):
+        from facegen.callbacks import ReconstructionFigures
+
+        faces, at_once = _held_out(whole), settings["batch_size"]
+        return [ReconstructionFigures(folder, total_kimg, schedule, extractor, faces, at_once)]
     chosen = (settings["metrics"], settings["best"], settings["batch_size"])
     return [Evaluation(folder, cache_folder() / "evaluation", total_kimg, schedule, extractor, *chosen)]
 

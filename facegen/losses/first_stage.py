@@ -58,3 +58,8 @@ def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, ceiling: float 
     """
     ratio = reconstruction.detach().norm() / (adversarial.detach().norm() + _EPS)
     return torch.where(ratio.isfinite(), ratio, torch.zeros_like(ratio)).clamp(0.0, ceiling)
+
+
+def psnr(differences: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " batch"]:
+    """Peak signal-to-noise ratio in decibels, of the differences of images in [-1, 1]; 120 where there is none."""
+    return -10 * torch.log10(differences.square().mean(dim=(1, 2, 3)) / 4 + 1e-12)

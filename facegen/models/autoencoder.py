@@ -15,6 +15,7 @@ from facegen.losses.first_stage import (
     hinge_discriminator_loss,
     hinge_generator_loss,
     kl_divergence,
+    psnr,
     reconstruction_nll,
 )
 from facegen.losses.perceptual import perceptual_distance
@@ -227,8 +228,3 @@ class Autoencoder(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
         restore(self, checkpoint["facegen"])
-
-
-def psnr(errors: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio (N,) in decibels of differences (N, C, H, W) of images in [-1, 1]."""
-    return -10 * torch.log10(errors.square().mean(dim=(1, 2, 3)) / 4 + 1e-12)
