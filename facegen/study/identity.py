@@ -11,8 +11,8 @@ from typing import Any
 # which logs. The cadence of ticks and snapshots stays, because checkpoints and curves depend on it.
 _OF_TRAINING = {
     "name", "runs_dir", "resume", "finetune_from", "experiment", "datasets", "threads", "workers", "device",
-    "processes", "keep_checkpoints", "keep_every_kimg", "evaluation", "fitting", "tensorboard", "wandb",
-    "wandb_project", "wandb_group",
+    "processes", "keep_checkpoints", "keep_every_kimg", "evaluation", "fitting", "adherence", "held_out",
+    "tensorboard", "wandb", "wandb_project", "wandb_group",
 }  # fmt: skip
 _OF_EVALUATION = {
     "checkpoint",
