@@ -4,6 +4,7 @@ from facegen.models.adversarial import AdversarialTraining
 from facegen.models.autoencoder import Autoencoder
 from facegen.models.eg3d import EG3D
 from facegen.models.gradients import TrainingDiverged
+from facegen.models.latent_diffusion import LatentDiffusion
 from facegen.models.parser import FaceParser
 from facegen.models.reconstruction import Reconstruction
 from facegen.models.reconstruction_known import KnownFaces
@@ -16,6 +17,7 @@ __all__ = [
     "Autoencoder",
     "FaceParser",
     "KnownFaces",
+    "LatentDiffusion",
     "Photographs",
     "Reconstruction",
     "StyleGAN2",
