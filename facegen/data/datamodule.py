@@ -2,15 +2,19 @@
 
 import os
 import signal
+from pathlib import Path
 from typing import Any, Self
 
 import lightning
 import torch
-from torch.utils.data import DataLoader
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from facegen.data.batch import FaceBatch
 from facegen.data.check import quick_check
 from facegen.data.dataset import FaceDataset
+from facegen.data.latent_making import fill
+from facegen.data.latents import LatentCache, LatentDataset, latent_cache
 from facegen.data.recipe import Recipe
 from facegen.data.sampling import GlobalBatches
 from facegen.data.selection import combine
@@ -43,6 +47,7 @@ class FaceDataModule(lightning.LightningDataModule):
         self.workers = min(workers, available_cpus())
         self.dataset = FaceDataset(recipe, cache)
         self._checked = False
+        self._latents: LatentDataset | None = None
 
     @classmethod
     def from_root(
@@ -96,31 +101,58 @@ class FaceDataModule(lightning.LightningDataModule):
         """Labels of all items of an epoch, from which generated images draw theirs; None without labels."""
         return torch.from_numpy(label_pool(self.recipe)) if self.c_dim else None
 
+    def attach_latents(
+        self,
+        first_stage: nn.Module,
+        device: torch.device | str | None = None,
+        batch_size: int = 32,
+        dtype: str = "float32",
+        folder: str | Path | None = None,
+        images: bool = False,
+    ) -> LatentCache:
+        """Have training batches carry the moments of their pictures as the condition "moments", (N, M, h, w) float32.
+
+        What is not in the cache is made first, all processes together; call it in all of them, before training begins
+        (`on_fit_start` of a model). `device`: where to encode; null: where the first stage is. `images`: decode the
+        pictures as well; otherwise those of a training batch are empty. `dataset` gives pictures as ever. `dtype`,
+        `folder`: see `facegen.data.latents.latent_cache`. Raises ValueError for latents of another first stage.
+        """
+        self._check()
+        cache = latent_cache(self.dataset, first_stage, dtype, folder)
+        place = torch.device(device) if device is not None else next(first_stage.parameters()).device
+        fill(cache, self.dataset, first_stage, place, batch_size, max(self.workers, 1), *self._rank())
+        self._latents = LatentDataset(self.dataset, cache, images)
+        return cache
+
     def train_dataloader(self) -> DataLoader:
         """Batches for ever, from the place in the stream that the trainer's module has reached.
 
         Raises ValueError that names the first problems of the images, and the command that shows them all.
         """
-        if self.check and not self._checked:
-            quick_check(self.recipe)
-            self._checked = True
+        self._check()
         start = int(getattr(self._module(), "images_seen", 0))
         rank, world = self._rank()
         weights = self.recipe.item_weights
-        return self._loader(GlobalBatches(len(self.dataset), self.batch_size, self.seed, start, rank, world, weights))
+        batches = GlobalBatches(len(self.dataset), self.batch_size, self.seed, start, rank, world, weights)
+        return self._loader(batches, self._latents or self.dataset)
+
+    def _check(self) -> None:
+        if self.check and not self._checked:
+            quick_check(self.recipe)
+            self._checked = True
 
     def sequential_dataloader(self, batch_size: int | None = None, mirror: bool = False) -> DataLoader:
         """Every item once, in order, without flipped ones unless asked for: what statistics of real images need."""
         items = self.recipe.crowd
         items = items if mirror else items[items < self.dataset.num_unmirrored]
         size = batch_size or self.batch_size
-        return self._loader([items[i : i + size].tolist() for i in range(0, len(items), size)])
+        return self._loader([items[i : i + size].tolist() for i in range(0, len(items), size)], self.dataset)
 
-    def _loader(self, batches: Any) -> DataLoader[FaceBatch]:
+    def _loader(self, batches: Any, dataset: Dataset[FaceBatch]) -> DataLoader[FaceBatch]:
         here = getattr(self.trainer, "num_devices", 1)  # training processes that share this machine's CPUs
         workers = min(self.workers, max(1, available_cpus() // here))
         return DataLoader(
-            self.dataset,
+            dataset,
             batch_size=None,
             sampler=batches,
             num_workers=workers,

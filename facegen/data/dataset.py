@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from facegen.data.batch import FaceBatch
@@ -28,6 +29,7 @@ class FaceDataset(Dataset):
         self.labels, self.mirrored_labels = recipe.label_table, recipe.mirrored_label_table
         self.resolution, self.filter, self.crop = recipe.resolution, recipe.filter, recipe.crop
         self.convert, self.upscale = recipe.convert, recipe.upscale
+        self.mirrored = recipe.mirrored
         flips = bool(recipe.mirrored.any())
         self.conditions = Conditions(recipe.rows, recipe.conditions, recipe.resolution, flips)
         shape = (3, recipe.resolution, recipe.resolution)
@@ -38,16 +40,25 @@ class FaceDataset(Dataset):
         return len(self.items)
 
     def __getitem__(self, items: int | Sequence[int]) -> FaceBatch:
-        chosen = np.atleast_1d(np.asarray(items, dtype=np.int64))
-        rows, flipped = self.items[chosen], chosen >= self.num_unmirrored
-        images = np.empty((len(chosen), 3, self.resolution, self.resolution), dtype=np.uint8)
-        for place, (row, flip) in enumerate(zip(rows.tolist(), flipped.tolist(), strict=True)):
+        return self.batch(items)
+
+    def batch(self, items: int | Sequence[int], pictures: bool = True) -> FaceBatch:
+        """The batch of some items; without `pictures`, nothing is decoded and the images are empty, (N, 3, 0, 0)."""
+        rows, flipped = self.views(items)
+        side = self.resolution if pictures else 0
+        images = np.empty((len(rows), 3, side, side), dtype=np.uint8)
+        for place, (row, flip) in enumerate(zip(rows.tolist(), flipped.tolist(), strict=True) if pictures else ()):
             image = self.pixels(row)
             images[place] = image[:, :, ::-1] if flip else image
         cameras = np.where(flipped[:, None], self.mirrored_labels[rows], self.labels[rows])
         ids = [self.reader.ids[row] for row in rows]
         conditions = self.conditions.batch(rows, flipped)
         return FaceBatch(torch.from_numpy(images), torch.from_numpy(cameras), conditions, ids)
+
+    def views(self, items: int | Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Row of each of some items, and whether it comes flipped."""
+        chosen = np.atleast_1d(np.asarray(items, dtype=np.int64))
+        return self.items[chosen], chosen >= self.num_unmirrored
 
     def pixels(self, row: int) -> np.ndarray:
         """Image of a row, uint8 (3, resolution, resolution), from the cache or decoded. Raises ImageError."""
