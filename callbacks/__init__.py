@@ -1,5 +1,6 @@
 """Lightning callbacks: everything around a training step that people see or keep."""
 
+from facegen.callbacks.averages import StoredAverages
 from facegen.callbacks.checkpoints import AtomicCheckpoints, Checkpoints
 from facegen.callbacks.clock import StopAtKimg, due
 from facegen.callbacks.parsing import ParsingGrids
@@ -17,6 +18,7 @@ __all__ = [
     "RenderGrids",
     "SampleGrids",
     "StopAtKimg",
+    "StoredAverages",
     "Ticks",
     "due",
 ]

@@ -155,7 +155,7 @@ def _check_axes(model: Any, config: dict[str, Any], source: str) -> None:
 def _trainer(settings: dict[str, Any], folder: Path) -> Any:
     import lightning.pytorch as pl
 
-    from facegen.callbacks import AtomicCheckpoints, Checkpoints, StopAtKimg, Ticks
+    from facegen.callbacks import AtomicCheckpoints, Checkpoints, StopAtKimg, StoredAverages, Ticks
     from facegen.models.distributed import AveragedGradients
 
     total, snapshot = settings["total_kimg"], settings["snapshot_kimg"]
@@ -174,6 +174,7 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
             _grids(settings, folder),
             *_evaluation(settings, folder, total),
             *_fitting(settings["fitting"], folder, total),
+            *([StoredAverages(folder, total, snapshot)] if settings["model"].get("ema") == "power" else []),
             Checkpoints(folder, total, snapshot, settings["keep_checkpoints"], settings["keep_every_kimg"]),
         ],
         plugins=[AtomicCheckpoints()],

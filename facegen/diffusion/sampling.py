@@ -113,11 +113,7 @@ def sample(
     for number, t in enumerate(steps.timesteps):
         scaled = steps.scale_model_input(x, t) if hasattr(steps, "scale_model_input") else x
         prediction = predict(scaled, t)
-        more = (
-            {"eta": how.eta, "variance_noise": draw(list(x.shape)) if how.eta else None}
-            if how.sampler == "ddim"
-            else {}
-        )
+        more = _added(how, x, draw) if how.sampler == "ddim" else {}
         x = steps.step(prediction, t, x, **more).prev_sample
         if progress is not None:
             progress(number + 1, len(steps.timesteps))

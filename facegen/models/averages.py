@@ -57,13 +57,19 @@ class Averages(nn.Module):
         }
         return {"kind": self.kind, **settings[self.kind]}
 
+    def kept(self, averaged: Mapping[str, nn.Module]) -> dict[float, dict[str, nn.Module]]:
+        """The averaged networks of each width of power functions."""
+        return dict(zip(self.stds, self._all(averaged), strict=True)) if self.kind == "power" else {}
+
+    def _all(self, averaged: Mapping[str, nn.Module]) -> list[dict[str, nn.Module]]:
+        return [dict(averaged), *({name: one[name] for name in averaged} for one in self.beside)]  # type: ignore[index]
+
     @torch.no_grad()
     def update(
         self, averaged: Mapping[str, nn.Module], networks: Mapping[str, nn.Module], images_seen: int, batch_size: int
     ) -> None:
         """Follow the networks after a step that brought the clock to `images_seen`."""
-        kept = [averaged, *({name: one[name] for name in networks} for one in self.beside)]  # type: ignore[index]
-        for parts, decay in zip(kept, self.decays(images_seen, batch_size), strict=True):
+        for parts, decay in zip(self._all(averaged), self.decays(images_seen, batch_size), strict=True):
             for name, network in networks.items():
                 update_ema(parts[name], network, decay)
 
