@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from facegen.checkpoint import save_network
 from facegen.cli.sampling import load_any
+from facegen.networks.diffusion.first_stage import FirstStage
 from facegen.networks.reconstruction import ReconstructionNetwork
 
 CONFIG = "export"
@@ -17,8 +18,8 @@ Examples:
   facegen generate checkpoint=my_generator seeds=0-7
   python -c "import facegen; G = facegen.load('my_generator')"     the averaged weights, ready to use
 
-A run of model=reconstruction gives its reconstruction network instead. Optimisers and the discriminator stay in the
-run: to train on, keep the run folder."""
+A run of model=reconstruction gives its reconstruction network instead, one of model=kl_f4 the first stage that latent
+diffusion trains on. Optimisers and the discriminator stay in the run: to train on, keep the run folder."""
 
 
 def run(cfg: DictConfig) -> None:
@@ -35,6 +36,9 @@ def describe(network: object, out: Path) -> str:
     if isinstance(network, ReconstructionNetwork):
         kind, count = network.init_kwargs["kind"], network.num_coefficients
         what = f"{kind}, {network.size} pixels, {count} coefficients"
+    elif isinstance(network, FirstStage):
+        side = network.latent_size
+        what = f"{network.kind}, {network.img_resolution} pixels, latents {network.latent_channels}x{side}x{side}"
     else:
         what = f"{getattr(network, 'img_resolution', '?')} pixels, {getattr(network, 'c_dim', '?')} label numbers"
     return f"{out}: {type(network).__name__}, {what}, {size / 1e6:.1f} MB"

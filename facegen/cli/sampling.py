@@ -17,16 +17,18 @@ from facegen.data.pictures import to_uint8
 from facegen.geometry import cameras as geometry
 from facegen.networks.eg3d import is_3d
 from facegen.networks.latents import latents as latents  # what callers look for here
-from facegen.networks.reconstruction import ReconstructionNetwork
 
 MOST_SEEDS = 1_000_000
+# What people call networks that generate nothing on their own.
+_KINDS = {"ReconstructionNetwork": "reconstruction network", "FirstStage": "first stage of latent diffusion"}
 
 
 def load_generator(checkpoint: str, device: str) -> Any:
     """The generator (EMA weights, eval mode) of a run, an export, a `.ckpt` or an NVIDIA pickle, on `device`."""
     network = load_any(Path(checkpoint))
-    if isinstance(network, ReconstructionNetwork):
-        raise ValueError(f"checkpoint: {checkpoint} holds a reconstruction network, expected a generator")
+    if not hasattr(network, "z_dim"):
+        kind = type(network).__name__
+        raise ValueError(f"checkpoint: {checkpoint} holds a {_KINDS.get(kind, kind)}, expected a generator")
     return network.to(pick_device(device)).eval().requires_grad_(False)
 
 

@@ -27,17 +27,18 @@ def gaussian_nll(
 def reconstruction_nll(
     images: Float[Tensor, "batch 3 height width"],
     targets: Float[Tensor, "batch 3 height width"],
-    perceptual: Float[Tensor, " batch"] | float = 0.0,
+    perceptual: Float[Tensor, " batch"] | None = None,
     log_variance: float = 0.0,
 ) -> Float[Tensor, "batch 3 height width"]:
     """Absolute and perceptual error of every number of a picture, as the negative logarithm of a likelihood.
 
-    `perceptual` of a picture counts at each of its numbers. KL models take the sum per sample, VQ models the mean.
+    `perceptual`, one for each picture, counts at each of its numbers. KL models take the sum per sample, VQ models the
+    mean.
     """
     errors = (images - targets).abs()
-    if isinstance(perceptual, Tensor):
-        perceptual = perceptual[:, None, None, None]
-    return (errors + perceptual) * math.exp(-log_variance) + log_variance
+    if perceptual is not None:
+        errors = errors + perceptual[:, None, None, None]
+    return errors * math.exp(-log_variance) + log_variance
 
 
 def hinge_generator_loss(fake_logits: Tensor) -> Float[Tensor, ""]:

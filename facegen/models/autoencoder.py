@@ -143,13 +143,11 @@ class Autoencoder(pl.LightningModule):
 
     def reconstruction_loss(self, images: Tensor, targets: Tensor) -> Tensor:
         """Sum per sample for KL models, mean for VQ models, as published."""
-        distance: Tensor | float = 0.0
+        is_kl, perceptual = self.network.kind == "kl", None
         if self.distance is not None:
-            distance = self.distance(images, targets)
-            self.statistics.add("loss/perceptual", distance)
-        is_kl = self.network.kind == "kl"
-        weighted = self.perceptual_weight * distance
-        nll = reconstruction_nll(images, targets, weighted, self.log_variance if is_kl else 0.0)
+            perceptual = self.perceptual_weight * self.distance(images, targets)
+            self.statistics.add("loss/perceptual", perceptual)
+        nll = reconstruction_nll(images, targets, perceptual, self.log_variance if is_kl else 0.0)
         errors = (images - targets).detach()
         self.statistics.add("loss/absolute", errors.abs().mean())
         self.statistics.add("psnr", psnr(errors))
@@ -171,8 +169,8 @@ class Autoencoder(pl.LightningModule):
         assert self.discriminator is not None
         loss = hinge_generator_loss(self.discriminator(images))
         layer = self.network.last_layer
-        gradients = [torch.autograd.grad(x, layer, retain_graph=True)[0] for x in (reconstruction, loss)]
-        weight = adaptive_weight(*(mean_over_processes(gradient) for gradient in gradients))
+        pulls = [torch.autograd.grad(x, layer, retain_graph=True)[0] for x in (reconstruction, loss)]
+        weight = adaptive_weight(mean_over_processes(pulls[0]), mean_over_processes(pulls[1]))
         self.statistics.add("loss/adversarial", loss)
         self.statistics.add("adversarial_weight", weight)
         return self.disc_weight * weight * loss
