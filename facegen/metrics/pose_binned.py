@@ -12,11 +12,11 @@ from functools import partial
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 from tqdm import tqdm
 
+from facegen.metrics.kept_features import KeptRows
 from facegen.metrics.pose_bins import FEWEST_PER_COMPONENT, BinDistance, PoseBins, bin_distance
 from facegen.metrics.posed import Posed, leading_axes
 
@@ -162,29 +162,18 @@ def _warnings(curve: BinValues, bins: PoseBins, num_per_bin: int, outside: list[
     return said
 
 
-class PoseBinnedFrechet(Metric):
+class PoseBinnedFrechet(KeptRows):
     """`binned_frechet` of all images seen. `update(features, angles, real=...)`; options as there."""
 
-    full_state_update = False
     higher_is_better = False
-    is_differentiable = False
 
     def __init__(self, bins: PoseBins | None = None, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__({"features": torch.float32, "angles": torch.float64}, **kwargs)
         self.bins, self.options = bins, options or {}
-        for side in ("real", "generated"):
-            self.add_state(f"{side}_features", [], dist_reduce_fx="cat")
-            self.add_state(f"{side}_angles", [], dist_reduce_fx="cat")
 
     def update(self, features: Tensor, angles: Tensor, real: bool) -> None:
         """Features (N, F), and yaw and pitch (N, 2) in radians; see `Posed`."""
-        side = "real" if real else "generated"
-        getattr(self, f"{side}_features").append(features.detach())
-        getattr(self, f"{side}_angles").append(angles.detach())
+        self.keep(real, features, angles)
 
     def compute(self) -> BinnedDistance:
-        real, generated = (
-            Posed(*(dim_zero_cat(getattr(self, f"{side}_{part}")) for part in ("features", "angles")))
-            for side in ("real", "generated")
-        )
-        return binned_frechet(real, generated, self.bins, **self.options)
+        return binned_frechet(Posed(*self.rows(True)), Posed(*self.rows(False)), self.bins, **self.options)

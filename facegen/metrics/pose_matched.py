@@ -3,11 +3,11 @@
 import warnings
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
 from facegen.metrics.frechet_interval import FrechetInterval, Method, frechet_interval
+from facegen.metrics.kept_features import KeptRows
 from facegen.metrics.pose_weights import PoseDensities, Target, Weights, matching_weights, pose_gap
 from facegen.metrics.posed import Posed, leading_axes
 
@@ -104,31 +104,22 @@ def _warnings(matched: FrechetInterval, weights: tuple[Weights, Weights], num_fe
     return said
 
 
-class PoseMatchedFrechet(Metric):
+class PoseMatchedFrechet(KeptRows):
     """`matched_frechet` of all images seen. `update(features, angles, densities, real=...)`; options as there."""
 
-    full_state_update = False
     higher_is_better = False
-    is_differentiable = False
 
     def __init__(self, target: Target = "overlap", options: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        parts = {"features": torch.float32, "angles": torch.float64, "densities": torch.float64}
+        super().__init__(parts, **kwargs)
         self.target: Target = target
         self.options = options or {}
-        for side in ("real", "generated"):
-            for part in ("features", "angles", "densities"):
-                self.add_state(f"{side}_{part}", [], dist_reduce_fx="cat")
 
     def update(self, features: Tensor, angles: Tensor, densities: Tensor, real: bool) -> None:
         """Features (N, F), angles (N, 2) in radians, densities (N, 2) of the real and of the generated set."""
-        side = "real" if real else "generated"
-        for part, values in (("features", features), ("angles", angles), ("densities", densities)):
-            getattr(self, f"{side}_{part}").append(values.detach())
+        self.keep(real, features, angles, densities)
 
     def compute(self) -> MatchedDistance:
-        real, generated = (
-            [dim_zero_cat(getattr(self, f"{side}_{part}")) for part in ("features", "angles", "densities")]
-            for side in ("real", "generated")
-        )
-        densities = PoseDensities(real[2], generated[2])
-        return matched_frechet(Posed(*real[:2]), Posed(*generated[:2]), densities, self.target, **self.options)
+        (*real, at_real), (*generated, at_generated) = self.rows(True), self.rows(False)
+        densities = PoseDensities(at_real, at_generated)
+        return matched_frechet(Posed(*real), Posed(*generated), densities, self.target, **self.options)

@@ -9,6 +9,9 @@ from torch import Tensor
 from torch.multiprocessing.spawn import start_processes
 
 from facegen.metrics import FID3D, FrechetDistance, KernelDistance, PrecisionRecall
+from facegen.metrics.pose_binned import PoseBinnedFrechet
+from facegen.metrics.pose_bins import PoseBins
+from facegen.metrics.pose_matched import PoseMatchedFrechet
 from tests.metrics.gaussians import features
 
 D = 8
@@ -35,18 +38,32 @@ def figures(rank: int = 0, world_size: int = 1, batch: int = 64) -> dict[str, Te
         return found | {"counts": frechet.num_rows.clone(), "matrix counts": matrix.num_rows.clone()}
 
 
+def posed_figures(rank: int = 0) -> dict[str, Tensor]:
+    """Metrics of faces with poses, all of them in the first process: the second one sees none."""
+    binned = PoseBinnedFrechet(PoseBins((-90, 0, 90), (-45, 45)), {"num_per_bin": 20, "components": 2})
+    matched = PoseMatchedFrechet(options={"replicates": 4})
+    for values, real in ((features(201, D), True), (features(150, D, seed=1) * 1.1, False)):
+        angles = values[:, :2].double() * 0.15
+        densities = torch.exp(-angles.square())
+        if rank == 0:
+            binned.update(values, angles, real=real)
+            matched.update(values, angles, densities, real=real)
+    by_yaw = torch.tensor(binned.compute().yaw.frechet, dtype=torch.float64)
+    return {"binned": by_yaw, "matched": torch.tensor(matched.compute().value, dtype=torch.float64)}
+
+
 def _worker(rank: int, world_size: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=world_size)
-    torch.save(figures(rank, world_size), Path(folder) / f"{rank}.pt")
+    torch.save(figures(rank, world_size) | posed_figures(rank), Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 
 @pytest.mark.filterwarnings("ignore:The ``compute`` method:UserWarning")
 def test_two_processes_agree_with_one(tmp_path: Path) -> None:
     start_processes(_worker, args=(2, str(tmp_path)), nprocs=2, start_method="spawn")
-    expected = figures(batch=201)
-    assert expected["counts"].tolist() == [150, 201] and len(expected) == 12
+    expected = figures(batch=201) | posed_figures()
+    assert expected["counts"].tolist() == [150, 201] and len(expected) == 14
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert found.keys() == expected.keys()
