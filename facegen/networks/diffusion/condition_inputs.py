@@ -47,7 +47,7 @@ class Numbers(nn.Module):
 
     def check(self, name: str, values: Any, count: int) -> None:
         """ValueError where values are not what this embeds."""
-        check_tensor(name, values, (count, self.size), self.training)
+        check_tensor(name, values, (count, self.size))
 
 
 class Classes(nn.Module):
@@ -68,7 +68,7 @@ class Classes(nn.Module):
 
     def check(self, name: str, values: Any, count: int) -> None:
         """ValueError where values are not what this embeds."""
-        check_tensor(name, values, (count, self.size), self.training)
+        check_tensor(name, values, (count, self.size))
 
 
 class GivenTokens(nn.Module):
@@ -92,18 +92,15 @@ class GivenTokens(nn.Module):
 
     def check(self, name: str, values: Any, count: int) -> None:
         """ValueError where values are not such tokens."""
-        check_tensor(name, values, (count, *self.shape), self.training)
+        check_tensor(name, values, (count, *self.shape))
 
 
-def check_tensor(name: str, values: Any, shape: tuple[int, ...], training: bool = False) -> None:
-    """ValueError unless values are finite numbers of a shape.
-
-    A GPU in training is not asked whether they are finite, which would wait for it: `fill_statistics` looked at all.
-    """
+def check_tensor(name: str, values: Any, shape: tuple[int, ...]) -> None:
+    """ValueError unless values are finite numbers of a shape."""
     if not isinstance(values, Tensor) or tuple(values.shape) != shape:
         got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(f"{name}: got {got}, expected numbers of shape {shape}")
-    if not (training and values.is_cuda) and not values.isfinite().all():
+    if not values.isfinite().all():
         wrong = int((~values.isfinite()).flatten(1).any(dim=1).sum())
         raise ValueError(f"{name}: numbers of {wrong} of {shape[0]} samples are not finite; leave these samples out")
 

@@ -98,7 +98,7 @@ class Conditioner(nn.Module):
         null = self.nulls[name].expand(count, *embedding.shape)
         if value is None:
             return null
-        rows = embedding(value)
+        rows = embedding(value).to(null.device)
         return rows if kept is None else torch.where(kept.to(rows.device).view(-1, *[1] * (rows.ndim - 1)), rows, null)
 
 
