@@ -50,7 +50,7 @@ def run(cfg: DictConfig) -> None:
     if "c_dim" in (schema.parameters(settings["model"]["_target_"]) or {}):
         settings["model"]["c_dim"] = data.c_dim
     torch.manual_seed(settings["seed"])
-    model = instantiate(settings["model"])
+    model = instantiate(settings["model"], _convert_="all")  # plain values: a checkpoint holds nothing else
     if settings["finetune_from"] is not None and checkpoint is None:
         _copy_weights(model, str(settings["finetune_from"]))
     trainer = _trainer(settings, folder)

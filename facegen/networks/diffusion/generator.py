@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from facegen.checkpoint import build_network
+from facegen.checkpoint import build_network, network_config
 from facegen.diffusion.process import Process
 from facegen.diffusion.sampling import Draw, Sampling, sample
 from facegen.networks.diffusion.context import Context
@@ -38,18 +38,18 @@ class LatentGenerator(nn.Module):
         super().__init__()
         self.process = Process(**(process or {}))
         self.sampling = Sampling(**(sampling or {})).checked(self.process)
-        self.init_kwargs: dict[str, Any] = {
-            "first_stage": dict(first_stage),
-            "denoiser": dict(denoiser),
-            "conditioner": None if conditioner is None else dict(conditioner),
-            "process": self.process.settings,
-            "sampling": self.sampling._asdict(),
-            "controls": None if not controls else {name: dict(config) for name, config in controls.items()},
-        }
         self.first_stage: Any = build_network(first_stage)
         self.denoiser: Any = build_network(denoiser)
         self.conditioner: Any = None if conditioner is None else build_network(conditioner)
         self.controls: Any = nn.ModuleDict({name: build_network(config) for name, config in (controls or {}).items()})
+        self.init_kwargs: dict[str, Any] = {
+            "first_stage": network_config(self.first_stage),
+            "denoiser": network_config(self.denoiser),
+            "conditioner": None if conditioner is None else network_config(self.conditioner),
+            "process": self.process.settings,
+            "sampling": self.sampling._asdict(),
+            "controls": {name: network_config(control) for name, control in self.controls.items()} or None,
+        }
         channels, side = self.first_stage.latent_channels, self.first_stage.latent_size
         if (expected := self.denoiser.init_kwargs["in_channels"]) != channels:
             raise ValueError(f"denoiser: got one of {expected} channels, expected {channels}, as the first stage has")
