@@ -110,7 +110,7 @@ class _Machine:
         return values
 
     def _top(self, kind: type) -> Any:
-        if not self.stack or type(self.stack[-1]) is not kind:
+        if not self.stack or not isinstance(self.stack[-1], kind):
             raise ValueError(f"expected a {kind.__name__} to fill")
         return self.stack[-1]
 
@@ -211,8 +211,8 @@ class _Machine:
             raise ValueError("values are left over at the end")
 
 
-def checked_key(key: Any) -> str | int:
-    """A dictionary key or member of a set: text or a number (anything nested could be made costly to hash)."""
-    if type(key) is not str and type(key) is not int:
+def checked_key(key: Any) -> str | int | Global:
+    """A dictionary key or member of a set: text, a number, a name (anything nested could be made costly to hash)."""
+    if type(key) not in (str, int, Global):
         raise ValueError(f"a key of type {type(key).__name__}, expected text or a number")
     return key

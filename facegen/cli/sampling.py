@@ -13,14 +13,17 @@ from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from facegen.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 from facegen.data.pictures import to_uint8
 from facegen.geometry import cameras as geometry
+from facegen.importers.foreign import Options, is_own, load_foreign
 from facegen.networks.eg3d import is_3d
 from facegen.networks.latents import latents as latents  # what callers look for here
 
 MOST_SEEDS = 1_000_000
 # What people call networks that generate nothing on their own.
 _KINDS = {"ReconstructionNetwork": "reconstruction network", "FirstStage": "first stage of latent diffusion"}
+_KINDS |= {"UNet": "denoiser without a first stage", "ControlBranch": "control branch without a model to control"}
 
 
 def load_generator(checkpoint: str, device: str) -> Any:
@@ -32,15 +35,11 @@ def load_generator(checkpoint: str, device: str) -> Any:
     return network.to(pick_device(device)).eval().requires_grad_(False)
 
 
-def load_any(path: Path) -> nn.Module:
-    """`facegen.load`, NVIDIA's pickles and Deep3DFaceRecon's `.pth`, both read as data."""
+def load_any(path: Path, options: Options = Options()) -> nn.Module:  # noqa: B008  # immutable
+    """`facegen.load`, and files of others, read as data and told apart by what they hold; options: of such files."""
     path = path.expanduser()
     if not path.exists():
         raise ValueError(f"checkpoint: {path} does not exist; expected a run folder, an export, a .ckpt or a .pkl file")
-    if path.suffix == ".pth":
-        from facegen.importers.deep3d import load_reconstruction  # only where one is given
-
-        return load_reconstruction(path)
     if path.suffix in (".pkl", ".pickle"):
         from facegen.importers.nvidia import load_pickle  # only where a pickle is given
 
@@ -49,9 +48,22 @@ def load_any(path: Path) -> nn.Module:
         if not isinstance(generator, nn.Module):
             raise ValueError(f"checkpoint: {path} holds {', '.join(networks)}, expected a network named G_ema")
         return generator
-    from facegen.checkpoint import load
+    if _is_facegens(path):
+        from facegen.checkpoint import load
 
-    return load(path)
+        return load(path)
+    return load_foreign(path, options)
+
+
+def _is_facegens(path: Path) -> bool:
+    """Whether facegen wrote it: a training checkpoint, or an export, by its folder or by its file of weights."""
+    if path.is_dir():
+        from facegen.importers.pipelines import is_pipeline_folder
+
+        return not is_pipeline_folder(path)
+    if path.suffix == ".safetensors":
+        return path.name == WEIGHTS_NAME and (path.parent / CONFIG_NAME).is_file()
+    return is_own(path)
 
 
 def pick_device(name: str) -> torch.device:

@@ -12,7 +12,7 @@ from torch import Tensor
 from facegen.checkpoint.inert import Global, Rules, read
 
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
-_STORAGES = {
+STORAGES = {
     Global("torch", "FloatStorage"): torch.float32,
     Global("torch", "DoubleStorage"): torch.float64,
     Global("torch", "HalfStorage"): torch.float16,
@@ -34,12 +34,12 @@ class _Reference(NamedTuple):
 
 def _reference(persistent_id: Any) -> _Reference:
     match persistent_id:
-        case ("storage", Global() as kind, str(key), str(), int(numel), None) if kind in _STORAGES and numel >= 0:
-            return _Reference(_STORAGES[kind], key, numel)
+        case ("storage", Global() as kind, str(key), str(), int(numel), None) if kind in STORAGES and numel >= 0:
+            return _Reference(STORAGES[kind], key, numel)
     raise ValueError("a storage is not described as torch.save does")
 
 
-_STORAGE_RULES = Rules(names=frozenset(_STORAGES), persistent=_reference)
+_STORAGE_RULES = Rules(names=frozenset(STORAGES), persistent=_reference)
 
 
 class StorageReader:
