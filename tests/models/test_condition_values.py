@@ -21,9 +21,8 @@ from tests.morphable.test_regressor import small_regressor
 
 CAMERA = {"camera": {"kind": "numbers", "size": 25}}
 CAPTION = {"caption": {"kind": "text", "tokens": 4}}
-JOINED = {
-    "coefficients": {"kind": "numbers", "size": 5, "columns": ["coefficients_expression", "coefficients_identity"]}
-}
+SPOKEN = ["coefficients_expression", "coefficients_identity"]
+JOINED = {"coefficients": {"kind": "numbers", "size": 5, "columns": SPOKEN}}
 TEXTS = [["one", "two", "three"], ["four"], ["five", "six"], ["seven", "eight", "nine", "ten"]]
 
 
