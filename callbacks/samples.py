@@ -1,4 +1,7 @@
-"""Fixed-seed sample grids, and the real images to compare them with; for generators with geometry, depths as well."""
+"""Fixed-seed sample grids, and the real images to compare them with.
+
+Generators with geometry come with depths; diffusion models are told what the real faces have, and show their hints.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,14 @@ from PIL import Image
 from facegen.callbacks.clock import due
 from facegen.data.batch import FaceBatch
 from facegen.data.pictures import save_png, tile, to_uint8
+from facegen.evaluation.asked import Asked, asked_of_faces, denoised
+from facegen.evaluation.draws import Noise
+from facegen.evaluation.plan import Denoising
+from facegen.networks.diffusion import is_diffusion
 from facegen.networks.eg3d import is_3d
+
+_AT_ONCE = 16
+_STEPS = 20  # of a diffusion model's sampler, at most: enough to see what is learnt
 
 
 class SampleGrids(pl.Callback):
@@ -47,10 +57,13 @@ class SampleGrids(pl.Callback):
         count = self.columns * self.rows
         random = torch.Generator(module.device).manual_seed(module.seed)
         z = torch.randn([count, module.generator_ema.z_dim], generator=torch.Generator().manual_seed(module.seed))
-        parts = [
-            _look(module.generator_ema, a.to(module.device), c.to(module.device), random)
-            for a, c in zip(z.split(16), self._reals.cameras.split(16), strict=True)
-        ]
+        if is_diffusion(module.generator_ema):
+            parts = _denoise(module, z.to(module.device), self._reals)
+        else:
+            parts = [
+                _look(module.generator_ema, a.to(module.device), c.to(module.device), random)
+                for a, c in zip(z.split(_AT_ONCE), self._reals.cameras.split(_AT_ONCE), strict=True)
+            ]
         stem = self.folder / "samples" / f"{module.images_seen / 1000:09.3f}"
         for name, pictures in zip(("samples", "depths"), zip(*parts, strict=True), strict=False):
             suffix = "" if name == "samples" else f"_{name}"
@@ -80,3 +93,22 @@ def _look(generator: Any, z: torch.Tensor, c: torch.Tensor, random: torch.Genera
     near, far = generator.depth_limits()
     depth = 1 - 2 * (out.image_depth - near) / (far - near)
     return [out.image, torch.nn.functional.interpolate(depth, out.image.shape[-1]).expand(-1, 3, -1, -1)]
+
+
+def _denoise(module: Any, z: torch.Tensor, reals: FaceBatch) -> list[list[torch.Tensor]]:
+    """Images of a diffusion model that is told what real faces have, to the right of the hints that it was shown."""
+    generator = module.generator_ema
+    asked = asked_of_faces(generator, reals, Noise(module.seed, 0, "samples", torch.device("cpu")))
+    denoising = Denoising(steps=min(generator.sampling.steps, _STEPS))
+    noise = Noise(module.seed, 0, "steps", z.device)
+    parts = []
+    for rows in torch.arange(len(z)).split(_AT_ONCE):
+        part = asked.at(rows.tolist())
+        made = denoised(generator, z[rows.to(z.device)], part, denoising, noise.randn)
+        parts.append([torch.cat([*_shown(part, made), made], dim=3)])
+    return parts
+
+
+def _shown(asked: Asked, like: torch.Tensor) -> list[torch.Tensor]:
+    """Hints as pictures in [-1, 1]."""
+    return [2 * hint.to(like) - 1 for hint in asked.hints.values()]

@@ -15,7 +15,9 @@ from facegen.cli.recipes import recipe_of, titles
 from facegen.cli.terms import announce
 from facegen.data import Recipe
 from facegen.evaluation import NamedRecipe, Plan, Result, evaluate
+from facegen.evaluation.plan import Denoising
 from facegen.evaluation.results import merge_results, write_results
+from facegen.evaluation.setting import has_views
 from facegen.networks.eg3d import is_3d
 from facegen.reports.tables import Table, text
 
@@ -35,7 +37,8 @@ Examples:
   facegen evaluate checkpoint=runs/NAME                            beside the images it was trained on
   facegen evaluate checkpoint=my_generator data=folder data.root=~/photographs num_images=1000
   facegen evaluate checkpoint=ffhq.pkl data=ffhq extractor=inception num_images=50000 metrics=[fid]
-  facegen evaluate checkpoint=runs/NAME data=ffhq_eg3d against=lpff metrics=[fid3d] out=fid3d.jsonl"""
+  facegen evaluate checkpoint=runs/NAME data=ffhq_eg3d against=lpff metrics=[fid3d] out=fid3d.jsonl
+  facegen evaluate checkpoint=runs/NAME steps=20 guidance=1.5 num_images=1000      a diffusion model"""
 
 
 def run(cfg: DictConfig) -> None:
@@ -119,8 +122,10 @@ def _recipes(settings: dict[str, Any], groups: dict[str, Any], generator: Any) -
 
 
 def _recipe(group: Any, generator: Any) -> Recipe:
+    # Renders that control a diffusion model are drawn before the cameras of real faces: labels stay as they are.
+    labels = None if getattr(generator, "control_names", ()) and not generator.c_dim else generator.c_dim > 0
     try:
-        return recipe_of(group, resolution=generator.img_resolution, labels=generator.c_dim > 0)
+        return recipe_of(group, resolution=generator.img_resolution, labels=labels)
     except Exception as error:
         missing, found, _ = str(unwrap(error)).partition(" has no labels")
         if not found:
@@ -131,11 +136,13 @@ def _recipe(group: Any, generator: Any) -> Recipe:
 def _plan(settings: dict[str, Any], generator: Any, has_data: bool) -> Plan:
     metrics = settings["metrics"]
     if metrics == "auto":
-        metrics = ["fid", "kid", "precision_recall", *(["fid3d"] if is_3d(generator) else [])] if has_data else []
+        crossed = is_3d(generator) or (has_views(generator) and settings.get("against") is not None)
+        metrics = ["fid", "kid", "precision_recall", *(["fid3d"] if crossed else [])] if has_data else []
         metrics = [*metrics, "pixels"]
     metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     names = ("num_images", "num_real", "seed", "truncation", "noise_mode", "batch_size", "replicates")
-    return Plan(metrics, **{name: settings[name] for name in names})
+    denoising = Denoising(**{name: settings[name] for name in Denoising._fields})
+    return Plan(metrics, **{name: settings[name] for name in names}, denoising=denoising)
 
 
 def _judges(plan: Plan, settings: dict[str, Any], side: int) -> dict[str, Any]:

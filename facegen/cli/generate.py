@@ -12,6 +12,7 @@ from tqdm import tqdm
 from facegen.cli import pictures, sampling
 from facegen.cli.generate_tracks import check_film, closed_track
 from facegen.data.pictures import save_png
+from facegen.networks.diffusion import is_diffusion
 from facegen.networks.eg3d import is_3d
 
 CONFIG = "generate"
@@ -37,9 +38,22 @@ Examples with EG3D, whose faces are three-dimensional:
   facegen generate checkpoint=runs/NAME seeds=0 mesh=true volume=true      seed0000.ply, .glb and _volume.npz
   facegen generate checkpoint=runs/NAME labels=cameras.npy conditioning=same
 
+Examples with diffusion models, whose seeds are starting noise:
+  facegen generate checkpoint=runs/NAME seeds=0-7 steps=20 sampler=dpm++2m guidance=2
+  facegen generate checkpoint=runs/NAME prompt="a woman with blond hair" negative=glasses guidance=4
+  facegen generate checkpoint=runs/NAME coefficients=fits/coeff seeds=0-7       faces as facegen fit found them
+  facegen generate checkpoint=runs/NAME poses=grid seeds=0-3                    one noise, one camera after the other
+  facegen generate checkpoint=runs/CONTROLNET hint=masks/ control_scales=0.8 seeds=0-7
+  facegen generate checkpoint=runs/CONTROLNET poses=grid coefficients=face.mat  renders of one face from all sides
+  facegen generate checkpoint=runs/NAME video=denoising seeds=0-3
+
 A seed is the same face here and in NVIDIA's scripts. truncation=0.7 trades variety for looks. `labels` are the cameras
 that look at an EG3D face, `conditioning` is the one its mapping network is told; both are frontal by default."""
-_FILMS = ("interpolation", "turntable", "path")
+_FILMS = ("interpolation", "turntable", "path", "denoising")
+_OF_DIFFUSION = (
+    *("sampler", "steps", "guidance", "eta", "prompt", "negative", "class_label", "coefficients", "hint", "hints"),
+    "control_scales",
+)
 
 
 def run(cfg: DictConfig) -> None:
@@ -51,6 +65,12 @@ def run(cfg: DictConfig) -> None:
         raise ValueError(f"poses: got {settings['poses']!r}, expected grid or null")
     generator = sampling.load_generator(str(settings["checkpoint"]), settings["device"])
     outdir = Path(str(settings["outdir"])).expanduser()
+    if is_diffusion(generator):
+        from facegen.cli import generate_diffusion
+
+        generate_diffusion.generate(generator, film, seeds, settings, outdir)
+        return
+    _refuse_diffusion(generator, film, settings)
     if is_3d(generator):
         _three_dimensional(generator, film, seeds, settings, outdir)
         return
@@ -89,6 +109,15 @@ def _three_dimensional(
         generate_shapes.save_shapes(generator, seeds, settings, outdir)
     if not (settings["poses"] or film or shapes):
         generate_views.save_pictures(generator, seeds, settings, outdir)
+
+
+def _refuse_diffusion(generator: Any, film: str | None, settings: dict[str, Any]) -> None:
+    """ValueError where another generator is asked for what only a diffusion model has."""
+    asked = [name for name in _OF_DIFFUSION if settings[name] is not None]
+    asked += ["video=denoising"] if film == "denoising" else []
+    if asked:
+        kind = type(generator).__module__.split(".")[-2]
+        raise ValueError(f"{asked[0]}: got a {kind} generator, which makes faces at once; expected a diffusion model")
 
 
 def _refuse_3d(generator: Any, film: str | None, settings: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
-"""`facegen generate`: the cameras that look at EG3D's faces, from what a user types.
+"""`facegen generate`: the cameras that look at EG3D's faces, or that diffusion models are told, as a user types them.
 
 Angles are of the camera's position around the world's origin: yaw is positive to the viewer's right (+x), pitch is the
-elevation, positive from above. Cameras look at the generator's pivot from its radius.
+elevation, positive from above. Cameras look at the generator's pivot from its radius; a diffusion model has neither, so
+those of EG3D's labels are taken.
 """
 
 import math
@@ -13,8 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facegen.cli import sampling
+from facegen.cli.sampling import average_label
 from facegen.geometry import cameras
 from facegen.geometry.camera_checks import check_labels
+from facegen.geometry.cameras import LABEL_SIZE
+from facegen.networks.diffusion import is_diffusion
 
 Cameras = Float[Tensor, "camera 25"]
 # EG3D's video script: amplitudes around the frontal (h, v) in radians, and v lower by a little
@@ -44,7 +48,13 @@ def at_degrees(generator: Any, yaw: Float[Tensor, " camera"], pitch: Float[Tenso
     """Labels of cameras at yaw and elevation in degrees."""
     yaw, pitch = torch.deg2rad(yaw), torch.deg2rad(pitch)
     around = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], dim=-1)
-    return generator.cameras_at(*cameras.position_yaw_pitch(around).unbind(-1))
+    return _cameras_at(generator, *cameras.position_yaw_pitch(around).unbind(-1))
+
+
+def _cameras_at(generator: Any, h: Float[Tensor, " camera"], v: Float[Tensor, " camera"]) -> Cameras:
+    if not is_diffusion(generator):
+        return generator.cameras_at(h, v)
+    return cameras.label(cameras.look_at(h, v), cameras.pinhole_intrinsics())
 
 
 def pose_columns(generator: Any, settings: dict[str, Any]) -> tuple[list[str], Cameras]:
@@ -83,13 +93,18 @@ def path(generator: Any, settings: dict[str, Any]) -> Cameras:
     """The loop of EG3D's video script: an ellipse of 20 degrees to the sides and 9 up and down."""
     phase = 2 * math.pi * torch.arange(settings["frames"]) / settings["frames"]
     h = math.pi / 2 + _PATH_H * torch.sin(phase)
-    return generator.cameras_at(h, math.pi / 2 - _PATH_RAISED + _PATH_V * torch.cos(phase))
+    return _cameras_at(generator, h, math.pi / 2 - _PATH_RAISED + _PATH_V * torch.cos(phase))
+
+
+def front(generator: Any) -> Float[Tensor, "1 25"]:
+    """The average camera."""
+    return torch.from_numpy(average_label(LABEL_SIZE)) if is_diffusion(generator) else generator.average_camera()
 
 
 def rendering(generator: Any, value: Any, count: int) -> Cameras:
     """One camera per seed from the setting `labels`; ValueError for what is no camera."""
     if value == "average":
-        return generator.average_camera().expand(count, -1)
+        return front(generator).expand(count, -1)
     if str(value).isdecimal():
         raise ValueError(f"labels: got {value}, expected cameras: this generator has no classes but looks at faces")
     found = sampling.labels(value, count, cameras.LABEL_SIZE)

@@ -28,7 +28,7 @@ def closed_track(
         between = [slerp(a, b, steps) for a, b in zip(z, z.roll(-1, 0), strict=True)]
         labels = [torch.lerp(a, b, steps[:, None]) for a, b in zip(c, c.roll(-1, 0), strict=True)]
         return sampling.map_latents(generator, torch.cat(between), torch.cat(labels), *truncation)
-    if settings["interpolation"] != "w":
+    if settings["interpolation"] not in (None, "w"):
         raise ValueError(f"interpolation: got {settings['interpolation']!r}, expected w or z")
     ws = sampling.map_latents(generator, z, c, *truncation)
     steps = steps.to(ws.device)[:, None, None]

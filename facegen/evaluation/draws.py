@@ -44,3 +44,7 @@ class Noise:
     def randn(self, shape: list[int] | tuple[int, ...], device: torch.device | None = None) -> Tensor:
         """Standard normal."""
         return torch.randn(shape, generator=self._generator, device=self._generator.device)
+
+    def indices(self, high: int, count: int) -> Tensor:
+        """`count` whole numbers in [0, high)."""
+        return torch.randint(high, (count,), generator=self._generator, device=self._generator.device)

@@ -53,6 +53,7 @@ def tasks(plan: Plan, real: Sequence[Real], made: Mapping[Mode, Generated]) -> l
     if "fid3d" in plan.metrics:
         for mode, each in made.items():
             found.append(partial(frechet, "fid3d", mode.name, named[mode.rendering], each, plan.replicates))
+        found.extend(crossed(named, made, plan.replicates))
     looked_at = [each for mode, each in made.items() if mode.conditioning in (AVERAGE, SAME)]
     if "binned" in plan.metrics:
         found.extend(partial(binned, named[each.mode.rendering], each) for each in looked_at)
@@ -60,6 +61,24 @@ def tasks(plan: Plan, real: Sequence[Real], made: Mapping[Mode, Generated]) -> l
         pairs = [(side, each) for each in looked_at for side in real if _is_other(side, each, len(real))]
         found.extend(partial(matched, *pair) for pair in pairs)
     return found
+
+
+def crossed(real: Mapping[str, Real], made: Mapping[Mode, Generated], replicates: int) -> list[Task]:
+    """`Y->X` of a generator with one camera: pictures asked for the cameras of Y, beside the real ones of X.
+
+    Where there are two cameras, modes have these names already. Poses of Y and X differ, and so would the best
+    pictures: `of_real` in the details is the distance of real pictures of Y, which a perfect generator would have.
+    """
+    if any(mode.conditioning != SAME for mode in made):
+        return []
+    pairs = [(mode.rendering, name) for mode in made for name in real if name != mode.rendering]
+    return [partial(_cross, real[asked], made[Mode(SAME, asked)], real[name], replicates) for asked, name in pairs]
+
+
+def _cross(asked: Real, generated: Generated, other: Real, replicates: int) -> list[Figure]:
+    (figure,) = frechet("fid3d", f"{asked.name}->{other.name}", other, generated, replicates)
+    of_real = float(frechet_distance_of(other.gaussian, asked.gaussian))
+    return [figure._replace(details={**figure.details, "of_real": of_real})]
 
 
 def _is_other(real: Real, generated: Generated, num_recipes: int) -> bool:

@@ -1,6 +1,5 @@
 """Pairs of generated pictures as rows of one number: path lengths, diversity, identity across views."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,13 @@ from torch import Tensor
 
 from facegen.checkpoint import network_config
 from facegen.data.pictures import to_uint8
-from facegen.evaluation.draws import Noise, places
-from facegen.evaluation.faces import Pool
+from facegen.evaluation.asked import Asked, denoised, sampling_of
+from facegen.evaluation.draws import Noise
+from facegen.evaluation.faces import Pool, asked_of
 from facegen.evaluation.plan import Plan
 from facegen.evaluation.store import Arrays
 from facegen.metrics.path_length import PathLength, path_pairs
+from facegen.networks.diffusion import is_diffusion
 from facegen.networks.eg3d import is_3d
 from facegen.networks.latents import latents
 
@@ -44,13 +45,19 @@ class PairStream:
             "kind": type(self).__name__,
             "network": network_config(self.generator),
             "weights": self.weights,
-            "pool": None if self.pool is None else hashlib.sha256(self.pool.labels.tobytes()).hexdigest(),
+            "pool": None if self.pool is None else self.pool.digest(),
             "seed": self.plan.seed,
             "truncation": self.plan.truncation,
             "noise_mode": self.plan.noise_mode,
             "batch": self.batch_size,
             "judge": getattr(self.judge, "protocol", self.judge.name),
+            **({"sampling": sampling_of(self.generator, self.plan.denoising)} if self.denoises else {}),
         }
+
+    @property
+    def denoises(self) -> bool:
+        """Whether the generator is a diffusion model."""
+        return is_diffusion(self.generator)
 
     def to(self, device: torch.device) -> None:
         """Move both networks."""
@@ -72,8 +79,11 @@ class PairStream:
         """Labels of rows, (count, c_dim)."""
         if self.pool is None:
             return torch.zeros(count, self.generator.c_dim, device=self.device)
-        chosen = places(self.plan.seed, self.pool.owner, first, count, len(self.pool.labels))
-        return torch.from_numpy(self.pool.labels[chosen]).to(self.device)
+        return torch.from_numpy(self.pool.labels[self.pool.places(self.plan.seed, first, count)]).to(self.device)
+
+    def _asked(self, first: int, count: int) -> Asked:
+        """What rows are asked for of a diffusion model."""
+        return Asked(None) if self.pool is None else asked_of(self.generator, self.pool, self.plan, first, count)
 
     def _latents(self, first: int, count: int) -> Tensor:
         seeds = range(self.plan.seed + first, self.plan.seed + first + count)
@@ -86,6 +96,10 @@ class PairStream:
         if not is_3d(self.generator):
             return to_uint8(self.generator.synthesis(ws, **settings))
         return to_uint8(self.generator.synthesis(ws, seen, rand=noise.rand, **settings).image)
+
+    def _denoised(self, z: Tensor, asked: Asked, noise: Noise) -> Tensor:
+        """uint8 pictures of a diffusion model."""
+        return to_uint8(denoised(self.generator, z, asked, self.plan.denoising, noise.randn))
 
 
 class PathStream(PairStream):
@@ -107,19 +121,32 @@ class DiversityStream(PairStream):
     def numbers(self, first: int, count: int) -> Tensor:
         c, noise = self._labels(first, count), self._noise(first, "pictures")
         pair = [self._latents(first, count), self._noise(first, "others").randn((count, self.generator.z_dim))]
-        one, two = (self._pictures(z, c, c, noise) for z in pair)
+        if self.denoises:
+            one, two = (self._denoised(z, self._asked(first, count), noise) for z in pair)
+        else:
+            one, two = (self._pictures(z, c, c, noise) for z in pair)
         return self.judge(one / 127.5 - 1, two / 127.5 - 1)
 
 
 class IdentityStream(PairStream):
-    """Cosines of the embeddings of a face, made for the average camera and seen from two drawn ones."""
+    """Cosines of the embeddings of a face, made for the average camera and seen from two drawn ones.
+
+    The face of a diffusion model is its noise: two pictures from the same, told two cameras and nothing else.
+    """
 
     def numbers(self, first: int, count: int) -> Tensor:
-        z, noise = self._latents(first, count), self._noise(first, "views")
-        told = self.generator.average_camera().to(z).expand(count, -1)
-        cameras = self._labels(2 * first, 2 * count)
-        one, two = (self.judge(self._pictures(z, told, seen, noise)) for seen in (cameras[::2], cameras[1::2]))
+        pictures = self._views(first, count)
+        one, two = (self.judge(each) for each in pictures)
         return F.cosine_similarity(one.double(), two.double(), dim=1)
+
+    def _views(self, first: int, count: int) -> list[Tensor]:
+        z, noise = self._latents(first, count), self._noise(first, "views")
+        cameras = self._labels(2 * first, 2 * count)
+        seen = (cameras[::2], cameras[1::2])
+        if self.denoises:
+            return [self._denoised(z, Asked(camera), noise) for camera in seen]
+        told = self.generator.average_camera().to(z).expand(count, -1)
+        return [self._pictures(z, told, camera, noise) for camera in seen]
 
 
 def pair_values(arrays: Arrays) -> Tensor:

@@ -13,6 +13,26 @@ OF_3D = ("fid3d", "binned", "matched", "identity")
 OF_MODES = ("fid3d", "binned", "matched")
 
 
+CONDITIONS = ("real", "dropped")
+
+
+class Denoising(NamedTuple):
+    """How a diffusion model makes its pictures; None: as the model says itself.
+
+    conditions: what pictures are told beside their label: what `real` faces of the recipe have, as far as the recipe
+    has it, or nothing (`dropped`).
+    """
+
+    sampler: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    eta: float | None = None
+    conditions: str = "real"
+
+
+_AS_THE_MODEL = Denoising()
+
+
 class NamedRecipe(NamedTuple):
     """Real pictures, and what they are called in the names of results."""
 
@@ -26,7 +46,7 @@ class Plan:
 
     metrics: some of `METRICS`. num_images: generated pictures of each kind; num_real: real ones of each recipe, None
     for all. seed: picture i has the latent of seed + i. truncation: psi. batch_size: pictures made at once.
-    replicates: resamplings for intervals of Fréchet distances, 0 for none.
+    replicates: resamplings for intervals of Fréchet distances, 0 for none. denoising: of diffusion models only.
     Raises ValueError for values out of range.
     """
 
@@ -38,6 +58,7 @@ class Plan:
     noise_mode: str = "const"
     batch_size: int = 16
     replicates: int = 0
+    denoising: Denoising = _AS_THE_MODEL
 
     def __post_init__(self) -> None:
         from difflib import get_close_matches
@@ -63,6 +84,8 @@ class Plan:
             raise ValueError(f"truncation: got {self.truncation}, expected a number such as 0.7; 1 is none")
         if self.noise_mode not in ("const", "random", "none"):
             raise ValueError(f"noise_mode: got {self.noise_mode!r}, expected const, random or none")
+        if self.denoising.conditions not in CONDITIONS:
+            raise ValueError(f"conditions: got {self.denoising.conditions!r}, expected {' or '.join(CONDITIONS)}")
 
 
 def _at_least(name: str, value: int, least: int) -> None:

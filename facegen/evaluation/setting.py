@@ -9,11 +9,14 @@ from torch import nn
 
 from facegen.checkpoint import weights_digest
 from facegen.data.views import label_pool
+from facegen.evaluation.asked import RealFaces, known, sampling_of
 from facegen.evaluation.faces import FaceStream, Pool
 from facegen.evaluation.pairs import DiversityStream, IdentityStream, PairStream, PathStream
-from facegen.evaluation.plan import FROM_FEATURES, OF_3D, OF_MODES, OF_PAIRS, NamedRecipe, Plan
+from facegen.evaluation.plan import FROM_FEATURES, OF_3D, OF_MODES, OF_PAIRS, Denoising, NamedRecipe, Plan
+from facegen.geometry.cameras import LABEL_SIZE
 from facegen.metrics.extractors import Extractor
 from facegen.metrics.fid3d import SAME, Mode, modes
+from facegen.networks.diffusion import is_diffusion
 from facegen.networks.eg3d import is_3d
 
 MOST_FACES = 1024  # of which identity is judged, as EG3D does
@@ -23,10 +26,14 @@ _OF_RECIPE = ("resolution", "filter", "crop", "mirror", "convert", "rebalance", 
 
 def check(generator: nn.Module, plan: Plan, real: Sequence[NamedRecipe]) -> None:
     """Raise ValueError for a plan that this generator and these recipes cannot follow."""
-    flat = [] if is_3d(generator) else [name for name in plan.metrics if name in OF_3D]
+    flat = [] if has_views(generator) else [name for name in plan.metrics if name in OF_3D]
     alone = [] if real else [name for name in plan.metrics if name in FROM_FEATURES]
     if flat:
-        raise ValueError(f"metrics: got {flat[0]}, which asks a 3D generator (EG3D) for views; this one makes images")
+        raise ValueError(
+            f"metrics: got {flat[0]}, which asks a 3D generator (EG3D) or a diffusion model with the condition camera "
+            "for views; this one makes images"
+        )
+    check_denoising(generator, plan)
     if alone:
         raise ValueError(f"metrics: got {alone[0]}, which compares with real images; add data=NAME")
     side: Any = generator.img_resolution
@@ -37,6 +44,22 @@ def check(generator: nn.Module, plan: Plan, real: Sequence[NamedRecipe]) -> None
             raise ValueError(f"{name}: got labels of {recipe.c_dim} numbers, the generator takes {generator.c_dim}")
     if len({recipe.fingerprint for _, recipe in real}) < len(real):
         raise ValueError(f"against: got the same pictures as data ({real[0].name}); choose another recipe")
+
+
+def check_denoising(generator: Any, plan: Plan) -> None:
+    """Raise ValueError for settings of samplers that this generator does not have, or of mappings that it has not."""
+    if is_diffusion(generator):
+        if "ppl" in plan.metrics:
+            raise ValueError("metrics: got ppl, path length in w, which a diffusion model does not have; leave it out")
+        if plan.truncation != 1:
+            raise ValueError(
+                f"truncation: got {plan.truncation}, which a diffusion model does not have; guidance=2 trades variety "
+                "for fidelity"
+            )
+        sampling_of(generator, plan.denoising)
+    elif given := [name for name in Denoising._fields if getattr(plan.denoising, name) != getattr(Denoising(), name)]:
+        kind = type(generator).__name__
+        raise ValueError(f"{given[0]}: got a {kind}, which has no sampler; the setting is of diffusion models")
 
 
 @contextmanager
@@ -53,15 +76,15 @@ def resting(generator: nn.Module) -> Iterator[None]:
 
 def face_stream(generator: Any, plan: Plan, real: Sequence[NamedRecipe], extractor: Extractor) -> FaceStream:
     """The pictures that the metrics of a plan need, all in one pass."""
-    names = [name for name, _ in real]
-    if not generator.c_dim:
+    names, told = [name for name, _ in real], tells(generator, plan)
+    if not generator.c_dim and not (told and real):
         chosen, pools = (Mode(SAME, "all"),), ()
     elif not real:
         chosen, pools = (Mode(SAME, "average"),), (average_pool(generator),)
     else:
-        everywhere = set(plan.metrics) & set(OF_MODES)
+        everywhere = is_3d(generator) and set(plan.metrics) & set(OF_MODES)
         chosen = modes(names) if everywhere else tuple(Mode(SAME, name) for name in names)
-        pools = tuple(map(label_pool_of, real))
+        pools = tuple(label_pool_of(named, told) for named in real)
     rest = (generator, weights_digest(generator), extractor, plan, chosen, pools)
     return FaceStream("generated", plan.num_images, plan.batch_size, *rest)
 
@@ -75,9 +98,9 @@ def pair_streams(
         raise ValueError(f"metrics: got {missing[0]}, but no network to judge its pairs with")
     if not wanted:
         return {}
-    pool = None
-    if generator.c_dim:
-        pool = label_pool_of(real[0]) if real else average_pool(generator)
+    pool, told = None, tells(generator, plan)
+    if generator.c_dim or (told and real):
+        pool = label_pool_of(real[0], told) if real else average_pool(generator)
     digest = weights_digest(generator)
     return {
         name: _PAIRS[name](name, _num_pairs(name, plan), plan.batch_size, generator, digest, plan, pool, judges[name])
@@ -89,9 +112,22 @@ def _num_pairs(name: str, plan: Plan) -> int:
     return min(plan.num_images, MOST_FACES) if name == "identity" else plan.num_images
 
 
-def label_pool_of(named: NamedRecipe) -> Pool:
-    """Labels of an average epoch of a recipe."""
-    return Pool(named.name, named.recipe.fingerprint, label_pool(named.recipe))
+def label_pool_of(named: NamedRecipe, with_faces: bool = False) -> Pool:
+    """Labels of an average epoch of a recipe, and the faces that have them."""
+    faces = RealFaces.of(named.recipe) if with_faces else None
+    return Pool(named.name, named.recipe.fingerprint, label_pool(named.recipe), faces)
+
+
+def has_views(generator: Any) -> bool:
+    """Whether a camera says from where faces are seen: of EG3D, or of a diffusion model with the condition camera."""
+    return is_3d(generator) or (is_diffusion(generator) and "camera" in generator.condition_names)
+
+
+def tells(generator: Any, plan: Plan) -> bool:
+    """Whether pictures are asked for more than their labels."""
+    if not is_diffusion(generator) or plan.denoising.conditions == "dropped":
+        return False
+    return bool(generator.control_names or set(generator.condition_names) - {"camera", "class"})
 
 
 def average_pool(generator: Any) -> Pool:
@@ -111,6 +147,7 @@ def protocol(generator: Any, plan: Plan, real: Sequence[NamedRecipe], extractor:
         "resolution": generator.img_resolution,
         "recipes": {name: {key: each.get(key) for key in _OF_RECIPE} for name, each in described.items()},
         **(_cameras(generator) if is_3d(generator) else {}),
+        **({"sampling": _sampling(generator, plan, real)} if is_diffusion(generator) else {}),
         **{name: getattr(plan, name) for name in settings},
     }
 
@@ -123,6 +160,15 @@ def judge_of(judge: Any) -> dict[str, Any]:
 def distance_name(extractor: str) -> str:
     """FID is a Fréchet distance of Inception's features; any other has to say whose."""
     return "FID" if extractor.startswith("inception") else f"FD ({extractor})"
+
+
+def _sampling(generator: Any, plan: Plan, real: Sequence[NamedRecipe]) -> dict[str, Any]:
+    """The sampler, and what pictures are told: real faces' conditions and hints, as far as their recipe has them."""
+    told = {
+        name: known(generator, recipe.conditions, recipe.c_dim == LABEL_SIZE) if tells(generator, plan) else []
+        for name, recipe in real
+    }
+    return sampling_of(generator, plan.denoising) | {"told": told}
 
 
 def _cameras(generator: Any) -> dict[str, Any]:
