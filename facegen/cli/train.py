@@ -11,6 +11,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from facegen.cli import schema
+from facegen.cli.adherence import adherence_callbacks, held_out_of
+from facegen.cli.sampling import load_any
 from facegen.cli.terms import announce
 
 CONFIG = "train"
@@ -30,6 +32,7 @@ Examples:
   facegen train name=mine resume=auto                       continue after a kill or Ctrl-C, to the same bits
   facegen train name=finer finetune_from=runs/mine data=folder data.root=PATH
   facegen train model=stylegan2_tiny model.r1_gamma=1 batch_size=32 wandb=offline
+  facegen train model=latent_diffusion_tiny model.first_stage=runs/AUTOENCODER    a diffusion model (docs/diffusion.md)
   facegen train model=eg3d_tiny fitting.regressor=PATH      do samples show their cameras and depths? (docs/in_loop.md)
 
 Ctrl-C finishes the step, saves and ends; once more ends at once."""
@@ -110,9 +113,9 @@ def _set_threads(settings: dict[str, Any]) -> None:
 
 def _copy_weights(model: Any, source: str) -> None:
     """Start networks from another run's (or a pickle's) weights; everything else starts anew."""
-    from facegen.checkpoint import checkpoint_files, load, network_config, read_checkpoint
+    from facegen.checkpoint import checkpoint_files, network_config, read_checkpoint
 
-    path = Path(source)
+    path = Path(source).expanduser()
     if path.suffix == ".pkl":
         from facegen.importers.nvidia import load_pickle
 
@@ -122,24 +125,44 @@ def _copy_weights(model: Any, source: str) -> None:
         states = {name: network.state_dict() for name, network in states.items()}
     else:
         files = [path] if path.suffix == ".ckpt" else checkpoint_files(path)
-        if files:
-            checkpoint = read_checkpoint(files[-1])
+        checkpoint = read_checkpoint(files[-1]) if files else {}
+        if "facegen" in checkpoint:
             whole, config = checkpoint["state_dict"], checkpoint["facegen"].get("generator", {})
             names = (*model.networks, model.averaged)
             states = {n: {k.removeprefix(f"{n}."): v for k, v in whole.items() if k.startswith(f"{n}.")} for n in names}
         else:
-            averaged = load(path)  # an export holds the averaged generator only
-            config = network_config(averaged)
-            states = dict.fromkeys((next(iter(model.networks)), model.averaged), averaged.state_dict())
+            averaged = load_any(path)  # an export, or a file of others, holds the averaged generator only
+            config, states = network_config(averaged), _states(model, averaged)
     _check_axes(model, config, source)
+    _check_first_stage(model, states.get(model.averaged, {}), source)
     for name, state in states.items():
         try:
             getattr(model, name).load_state_dict(state)
-        except RuntimeError as error:
+        except (RuntimeError, AttributeError) as error:
             reason = re.sub(r"\s+", " ", str(error))[:300]
             raise ValueError(
                 f"finetune_from: the {name} of {source} does not fit this configuration ({reason})"
             ) from error
+
+
+def _states(model: Any, averaged: Any) -> dict[str, Any]:
+    """An averaged generator's weights for the networks of a model: of a diffusion model, those of its parts."""
+    parts = {name: getattr(averaged, name, None) for name in model.networks}
+    if None in parts.values():
+        return dict.fromkeys((next(iter(model.networks)), model.averaged), averaged.state_dict())
+    return {name: part.state_dict() for name, part in {**parts, model.averaged: averaged}.items()}
+
+
+def _check_first_stage(model: Any, state: dict[str, Any], source: str) -> None:
+    """Latents of one autoencoder mean nothing to another one."""
+    stage = getattr(getattr(model, model.averaged), "first_stage", None)
+    for name, tensor in ({} if stage is None else stage.state_dict()).items():
+        other = state.get(f"first_stage.{name}")
+        if other is not None and not torch.equal(tensor, other):
+            raise ValueError(
+                f"finetune_from: {source} makes latents of another autoencoder than model.first_stage; start from a "
+                f"model of the same one, or say model.first_stage={source}"
+            )
 
 
 def _check_axes(model: Any, config: dict[str, Any], source: str) -> None:
@@ -174,6 +197,7 @@ def _trainer(settings: dict[str, Any], folder: Path) -> Any:
             _grids(settings, folder),
             *_evaluation(settings, folder, total),
             *_fitting(settings["fitting"], folder, total),
+            *adherence_callbacks(settings, folder),
             *([StoredAverages(folder, total, snapshot)] if settings["model"].get("ema") == "power" else []),
             Checkpoints(folder, total, snapshot, settings["keep_checkpoints"], settings["keep_every_kimg"]),
         ],
@@ -200,24 +224,8 @@ def _grids(settings: dict[str, Any], folder: Path) -> Any:
     if kind in sees and (evaluated or settings["fitting"]["regressor"]):
         raise ValueError(f"evaluation and fitting are of generators; leave them out for {sees[kind]}")
     if kind == "FaceParser":
-        return ParsingGrids(*place, held_out=_held_out(settings))
+        return ParsingGrids(*place, held_out=held_out_of(settings))
     return {"Reconstruction": RenderGrids, "Autoencoder": ReconstructionGrids}.get(kind, SampleGrids)(*place)
-
-
-def _held_out(settings: dict[str, Any]) -> Any:
-    """The dataset of the faces that are kept out of training, or None. ValueError for settings that there are not."""
-    from hydra.utils import instantiate
-
-    changes = settings["held_out"]
-    if changes is None:
-        return None
-    if not isinstance(changes, dict):
-        raise ValueError(
-            f"held_out: got {changes!r}, expected settings of data, as in {{faces_seed: 7, num_images: 500}}"
-        )
-    described = {**settings["data"], **changes}
-    schema.check_targets(described, "held_out")
-    return instantiate(described).dataset
 
 
 def _evaluation(whole: dict[str, Any], folder: Path, total_kimg: float) -> list[Any]:
@@ -231,15 +239,17 @@ def _evaluation(whole: dict[str, Any], folder: Path, total_kimg: float) -> list[
     from facegen.callbacks.evaluation import Evaluation
     from facegen.checkpoint import cache_folder
     from facegen.cli.extractors import extractor_of
+    from facegen.evaluation.plan import Denoising
 
     schedule = dict(zip(counts, kimg, strict=False))
     extractor = extractor_of(settings["extractor"], settings["weights"])
     if whole["model"]["_target_"].endswith(".Autoencoder"):
         from facegen.callbacks import ReconstructionFigures
 
-        faces, at_once = _held_out(whole), settings["batch_size"]
+        faces, at_once = held_out_of(whole), settings["batch_size"]
         return [ReconstructionFigures(folder, total_kimg, schedule, extractor, faces, at_once)]
-    chosen = (settings["metrics"], settings["best"], settings["batch_size"])
+    denoising = Denoising(**{name: settings[name] for name in Denoising._fields})
+    chosen = (settings["metrics"], settings["best"], settings["batch_size"], denoising)
     return [Evaluation(folder, cache_folder() / "evaluation", total_kimg, schedule, extractor, *chosen)]
 
 
