@@ -12,9 +12,12 @@ import lightning.pytorch as pl
 from facegen.callbacks.clock import due
 from facegen.callbacks.reports import keep_rows, report
 from facegen.evaluation import NamedRecipe, Plan, Result, evaluate
+from facegen.evaluation.plan import Denoising
+from facegen.evaluation.setting import check
 from facegen.metrics.extractors import Extractor
 from facegen.metrics.fid3d import modes
 
+_AS_THE_MODEL = Denoising()
 EVALUATIONS, BEST = "evaluations.jsonl", "best.ckpt"  # in the run folder
 REAL = "data"  # what the training data is called in results
 # The figures of a metric that has other names than its own; of these, more is better.
@@ -27,7 +30,7 @@ class Evaluation(pl.Callback):
     schedule: number of pictures to thousand images between evaluations, as in {1000: 50, 10000: 500}. Metrics are
     called after both, as in `fid1k`; real pictures are all of the training data. best: the name by whose best value
     `best.ckpt` is kept; None: the first metric of the largest number. folder: of the run; cache: where features of real
-    pictures are kept for other runs.
+    pictures are kept for other runs. denoising: how a diffusion model makes its pictures.
     """
 
     def __init__(
@@ -40,13 +43,15 @@ class Evaluation(pl.Callback):
         metrics: Sequence[str] = ("fid",),
         best: str | None = None,
         batch_size: int = 16,
+        denoising: Denoising = _AS_THE_MODEL,
     ) -> None:
         for kimg in schedule.values():
             if not kimg > 0:
                 raise ValueError(f"evaluation.every_kimg: got {kimg}, expected thousand images above 0")
         self.folder, self.cache, self.extractor = Path(folder), Path(cache), extractor
         self.total_images = round(total_kimg * 1000)
-        self.every = {Plan(tuple(metrics), count, batch_size=batch_size): kimg for count, kimg in schedule.items()}
+        how: dict[str, Any] = {"batch_size": batch_size, "denoising": denoising}
+        self.every = {Plan(tuple(metrics), count, **how): kimg for count, kimg in schedule.items()}
         self.watched = _watched(best, metrics, sorted(schedule, reverse=True))
         self.best: dict[str, Any] | None = None
 
@@ -59,7 +64,9 @@ class Evaluation(pl.Callback):
         self.best = state_dict["best"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Forget rows of the future."""
+        """Refuse what this generator and this data do not have; forget rows of the future."""
+        for plan in self.every:
+            check(pl_module.generator_ema, plan, [_real(trainer)])
         if trainer.is_global_zero:
             keep_rows(self.folder / EVALUATIONS, pl_module.images_seen)
 
@@ -74,8 +81,7 @@ class Evaluation(pl.Callback):
 
     def _evaluate(self, trainer: pl.Trainer, module: Any, plan: Plan) -> None:
         begun, scratch = time.perf_counter(), self.folder / ".evaluation"
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        real = [NamedRecipe(REAL, data.recipe)]
+        real = [_real(trainer)]
         place: dict[str, Any] = {"scratch": scratch, "rank": trainer.global_rank, "world": trainer.world_size}
         found = evaluate(module.generator_ema, plan, real, self.extractor, self.cache, **place)
         figures = {name_of(result, plan.num_images): result.value for result in found if result.value is not None}
@@ -93,6 +99,10 @@ class Evaluation(pl.Callback):
             return self.best is None and math.isfinite(value)
         more = self.watched.startswith(PARTS["precision_recall"])
         return value > self.best["value"] if more else value < self.best["value"]
+
+
+def _real(trainer: pl.Trainer) -> NamedRecipe:
+    return NamedRecipe(REAL, trainer.datamodule.recipe)  # type: ignore[attr-defined]
 
 
 def name_of(result: Result, count: int) -> str:

@@ -18,6 +18,7 @@ from facegen.evaluation.agreement import VIEWS, Faces, agreement, generated_face
 from facegen.evaluation.estimator import MorphableEstimator, Sight
 from facegen.geometry.constants import LABEL_SIZE
 from facegen.metrics.extractors import Extractor
+from facegen.networks.diffusion import is_diffusion
 from facegen.networks.eg3d import is_3d
 from facegen.networks.latents import latents
 from facegen.rendering.depth_colors import depth_colors
@@ -136,6 +137,8 @@ def _coloured(depth: Tensor, sight: Sight) -> Tensor:
 
 
 def _check(generator: Any, data: Any) -> None:
+    if is_diffusion(generator):
+        raise ValueError("fitting: got a diffusion model, expected EG3D; adherence.regressor=FOLDER asks what it shows")
     if generator is None or not is_3d(generator):
         raise ValueError("fitting: got a generator of images, expected one with cameras (model=eg3d_...); leave it out")
     if data.c_dim != LABEL_SIZE:

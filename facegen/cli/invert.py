@@ -20,6 +20,7 @@ from facegen.losses.perceptual import LEAST_SIZE, PerceptualDistance, package_we
 from facegen.models import inversion
 from facegen.models.inversion.objective import shrink
 from facegen.networks import eg3d
+from facegen.networks.diffusion import is_diffusion
 
 CONFIG = "invert"
 HELP = """\
@@ -45,6 +46,10 @@ def run(cfg: DictConfig) -> None:
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     _check(settings)
     generator = sampling.load_generator(str(settings["checkpoint"]), settings["device"])
+    if is_diffusion(generator):
+        raise ValueError(
+            f"checkpoint: {settings['checkpoint']} is a diffusion model, which has no w; expected StyleGAN2 or EG3D"
+        )
     folder, found = photographs.find(str(settings["images"]))
     is_3d = eg3d.is_3d(generator)
     rows = photographs.labels(settings["labels"], found, folder, generator.c_dim, is_3d)

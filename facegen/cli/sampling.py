@@ -23,6 +23,7 @@ from facegen.networks.latents import latents as latents  # what callers look for
 MOST_SEEDS = 1_000_000
 # What people call networks that generate nothing on their own.
 _KINDS = {"ReconstructionNetwork": "reconstruction network", "FirstStage": "first stage of latent diffusion"}
+_KINDS |= {"ParsingNetwork": "parser of face parts"}
 _KINDS |= {"UNet": "denoiser without a first stage", "ControlBranch": "control branch without a model to control"}
 
 
