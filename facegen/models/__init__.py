@@ -2,6 +2,7 @@
 
 from facegen.models.adversarial import AdversarialTraining
 from facegen.models.autoencoder import Autoencoder
+from facegen.models.control_net import ControlNet
 from facegen.models.eg3d import EG3D
 from facegen.models.gradients import TrainingDiverged
 from facegen.models.latent_diffusion import LatentDiffusion
@@ -15,6 +16,7 @@ __all__ = [
     "EG3D",
     "AdversarialTraining",
     "Autoencoder",
+    "ControlNet",
     "FaceParser",
     "KnownFaces",
     "LatentDiffusion",
