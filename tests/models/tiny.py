@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from facegen.checkpoint import save_network
 from facegen.geometry import cameras
-from facegen.models import EG3D, StyleGAN2
+from facegen.models import EG3D, LatentDiffusion, StyleGAN2
+from facegen.networks.diffusion import FirstStage
 
 NETWORKS = {"channel_base": 128, "channel_max": 16, "num_fp16_res": 0}
 
@@ -58,6 +60,56 @@ def tiny_eg3d(batch_size: int = 8, **changes: Any) -> EG3D:
         "ada_kimg": 0.5,
     }
     return EG3D(**{**arguments, **changes})
+
+
+def tiny_first_stage(**changes: Any) -> FirstStage:
+    """16 pixels to latents of 2 x 8 x 8, always the same random weights."""
+    arguments: dict[str, Any] = {"img_resolution": 16, "latent_channels": 2, "channels": (4, 8), "blocks": 1}
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return FirstStage("kl", **{**arguments, "norm_groups": 4, "mid_attention": False, **changes}).eval()
+
+
+TINY_UNET = {"channels": [8, 16], "blocks": 1, "attention": [False, True], "head_channels": 8, "norm_groups": 4}
+
+
+def tiny_latent_diffusion(**changes: Any) -> LatentDiffusion:
+    """A flow in latents of 8 pixels, unconditional."""
+    arguments: dict[str, Any] = {
+        "first_stage": tiny_first_stage(),
+        "denoiser": TINY_UNET,
+        "condition_width": 16,
+        "process": {"objective": "flow"},
+        "sampling": {"sampler": "flow_euler", "steps": 2},
+        "batch_size": 8,
+        "base_rate": 1e-3,
+    }
+    return LatentDiffusion(**{**arguments, **changes})
+
+
+def diffusion_overrides(photos: Path, runs: Path, *more: str) -> list[str]:
+    """Words after `facegen train` for twelve steps of four images, conditioned on cameras."""
+    stage = runs / "first_stage"
+    if not stage.exists():
+        save_network(tiny_first_stage(), stage)
+    names = (
+        "data",
+        "resolution",
+        "batch_size",
+        "total_kimg",
+        "tick_kimg",
+        "snapshot_kimg",
+        "grid",
+        "workers",
+        "threads",
+    )
+    words: dict[str, Any] = {name: COMMON[name] for name in (*names, "device", "data.mirror")}
+    words |= {"model": "latent_diffusion_tiny", "data.labels": "true", "data.root": photos, "runs_dir": runs}
+    words |= {f"model.denoiser.{name}": str(value).lower() for name, value in TINY_UNET.items()}
+    words |= {"model.first_stage": stage, "model.condition_width": 16, "model.sampling.steps": 2}
+    words |= {"model.base_rate": 1e-3, "model.warmup_kimg": 0.016}
+    words["model.conditions"] = "{camera: {kind: numbers, size: 25, form: vector}}"
+    return [f"{key}={value}" for key, value in words.items()] + list(more)
 
 
 def camera_labels(count: int, seed: int = 0) -> torch.Tensor:
