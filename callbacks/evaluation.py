@@ -12,7 +12,7 @@ import lightning.pytorch as pl
 from facegen.callbacks.clock import due
 from facegen.callbacks.reports import keep_rows, report
 from facegen.evaluation import NamedRecipe, Plan, Result, evaluate
-from facegen.evaluation.plan import Denoising
+from facegen.evaluation.plan import ADHERENCE, Denoising
 from facegen.evaluation.setting import check
 from facegen.metrics.extractors import Extractor
 from facegen.metrics.fid3d import modes
@@ -66,6 +66,10 @@ class Evaluation(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Refuse what this generator and this data do not have; forget rows of the future."""
         for plan in self.every:
+            if ADHERENCE in plan.metrics:
+                raise ValueError(
+                    "evaluation.metrics: adherence in training has settings of its own: adherence.parser=..."
+                )
             check(pl_module.generator_ema, plan, [_real(trainer)])
         if trainer.is_global_zero:
             keep_rows(self.folder / EVALUATIONS, pl_module.images_seen)

@@ -9,15 +9,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from facegen.checkpoint import cache_folder, checkpoint_files, read_checkpoint
 from facegen.cli import sampling
+from facegen.cli.adherence import judges_of
 from facegen.cli.errors import unwrap
 from facegen.cli.extractors import extractor_of
 from facegen.cli.recipes import recipe_of, titles
 from facegen.cli.terms import announce
 from facegen.data import Recipe
 from facegen.evaluation import NamedRecipe, Plan, Result, evaluate
-from facegen.evaluation.plan import Denoising
+from facegen.evaluation.plan import ADHERENCE, Denoising
 from facegen.evaluation.results import merge_results, write_results
 from facegen.evaluation.setting import has_views
+from facegen.networks.diffusion import is_diffusion
 from facegen.networks.eg3d import is_3d
 from facegen.reports.tables import Table, text
 
@@ -38,7 +40,8 @@ Examples:
   facegen evaluate checkpoint=my_generator data=folder data.root=~/photographs num_images=1000
   facegen evaluate checkpoint=ffhq.pkl data=ffhq extractor=inception num_images=50000 metrics=[fid]
   facegen evaluate checkpoint=runs/NAME data=ffhq_eg3d against=lpff metrics=[fid3d] out=fid3d.jsonl
-  facegen evaluate checkpoint=runs/NAME steps=20 guidance=1.5 num_images=1000      a diffusion model"""
+  facegen evaluate checkpoint=runs/NAME steps=20 guidance=1.5 num_images=1000      a diffusion model
+  facegen evaluate checkpoint=runs/NAME metrics=[adherence] parser=PARSER regressor=REGRESSOR"""
 
 
 def run(cfg: DictConfig) -> None:
@@ -51,7 +54,8 @@ def run(cfg: DictConfig) -> None:
     recipes = _recipes(settings, groups, generator)
     announce(terms for _, recipe in recipes for terms in recipe.terms)
     extractor = extractor_of(settings["extractor"], settings["weights"], settings["download"])
-    more = {"judges": _judges(plan, settings, generator.img_resolution), "say": print}
+    judges = _judges(plan, settings, generator.img_resolution) | _adherence(plan, settings)
+    more = {"judges": judges, "say": print}
     results = evaluate(
         generator,
         plan,
@@ -122,8 +126,8 @@ def _recipes(settings: dict[str, Any], groups: dict[str, Any], generator: Any) -
 
 
 def _recipe(group: Any, generator: Any) -> Recipe:
-    # Renders that control a diffusion model are drawn before the cameras of real faces: labels stay as they are.
-    labels = None if getattr(generator, "control_names", ()) and not generator.c_dim else generator.c_dim > 0
+    # Renders that control a diffusion model, and judges of poses, know cameras that it is not told: as the recipe says.
+    labels = None if is_diffusion(generator) and not generator.c_dim else generator.c_dim > 0
     try:
         return recipe_of(group, resolution=generator.img_resolution, labels=labels)
     except Exception as error:
@@ -157,6 +161,13 @@ def _judges(plan: Plan, settings: dict[str, Any], side: int) -> dict[str, Any]:
     return found
 
 
+def _adherence(plan: Plan, settings: dict[str, Any]) -> dict[str, Any]:
+    """What looks at pictures of a diffusion model, where that is wanted."""
+    if ADHERENCE not in plan.metrics or (settings["parser"] is None and settings["regressor"] is None):
+        return {}
+    return {ADHERENCE: judges_of(settings["parser"], settings["regressor"])}
+
+
 def _processes(value: str) -> int | None:
     """How many processes share the work; None for `auto`."""
     if value == "auto":
@@ -172,6 +183,8 @@ def table(results: list[Result]) -> Table:
     rows = []
     for result in results:
         interval = "" if result.interval is None else f"{result.interval[0]:.4g} to {result.interval[1]:.4g}"
+        if result.metric == ADHERENCE:
+            interval = ", ".join(f"{of} {value:.4g}" for of, value in result.details.items() if value is not None)
         title = f"{result.metric} {result.name}".strip()
         counts = [f"{result.counts.get(side, 0):,}" for side in ("generated", "real")]
         rows.append([title, "–" if result.value is None else f"{result.value:.5g}", interval, *counts])

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from facegen.evaluation.adherence_results import adherence_figures
 from facegen.evaluation.faces import FaceStream
 from facegen.evaluation.figures import figures
 from facegen.evaluation.filling import fill, jobs_of
 from facegen.evaluation.forecast import forecast, say_origins
 from facegen.evaluation.pairs import PairStream, pair_values
-from facegen.evaluation.plan import OF_PAIRS, NamedRecipe, Plan
+from facegen.evaluation.plan import ADHERENCE, OF_PAIRS, NamedRecipe, Plan
 from facegen.evaluation.real import RealStream, real_labels
 from facegen.evaluation.results import Result, versions
 from facegen.evaluation.setting import check, face_stream, judge_of, pair_streams, protocol, resting
@@ -46,27 +47,29 @@ def evaluate(
     folder: where stores of rows are kept (see `facegen.evaluation.store`); scratch: another one for those of generated
     pictures. processes: started for the work; None for as many as are worth it. rank, world: of a distributed program
     in which every process calls this; the first gets the results, the others none. judges: perceptual distances for
-    the metrics ppl and diversity, an extractor for identity. Leaves the generator and the global random numbers as they
-    were. Raises ValueError for metrics that this generator or these recipes do not have.
+    the metrics ppl and diversity, an extractor for identity, `Judges` for adherence. Leaves the generator and the
+    global random numbers as they were. Raises ValueError for metrics that this generator or these recipes do not have.
     """
     check(generator, plan, real)
     started, begun = datetime.now(UTC), time.perf_counter()
     device = next(generator.parameters()).device
     extractor = extractor.to(device)
     with resting(generator):
-        shown = real if set(plan.metrics) - set(OF_PAIRS) else []
+        by_rows = bool(set(plan.metrics) - {*OF_PAIRS, ADHERENCE})
+        shown = real if by_rows else []
         streams = [RealStream.of(name, recipe, extractor, plan.num_real, device) for name, recipe in shown]
         faces = face_stream(generator, plan, real, extractor)
         pairs = pair_streams(generator, plan, real, {name: judge.to(device) for name, judge in judges.items()})
-        made = [*([faces] if set(plan.metrics) - set(OF_PAIRS) else []), *pairs.values()]
+        made = [*([faces] if by_rows else []), *pairs.values()]
         folders = [*[folder for _ in streams], *[scratch or folder for _ in made]]
         stores = _filled([*streams, *made], folders, processes, rank, world, say)
+        adheres = adherence_figures(generator, plan, real, judges, rank, world) if ADHERENCE in plan.metrics else []
     if rank:
         return []
     sides = [_real_side(*each) for each in zip(shown, streams, stores, strict=False)]
     of_modes = _generated_sides(faces, stores[len(streams)]) if faces in made else {}
     of_pairs = {name: pair_values(store.all(each.rows)) for (name, each), store in _last(pairs, stores)}
-    found = figures(plan, sides, of_modes, of_pairs)
+    found = [*figures(plan, sides, of_modes, of_pairs), *adheres]
     took = {"started": started.isoformat(timespec="seconds"), "seconds": round(time.perf_counter() - begun, 2)}
     shared: dict[str, Any] = {
         "seed": plan.seed,

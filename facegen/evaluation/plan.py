@@ -8,7 +8,8 @@ from facegen.data import Recipe
 
 FROM_FEATURES = ("fid", "kid", "precision_recall", "fid3d", "binned", "matched")
 OF_PAIRS = ("ppl", "diversity", "identity")
-METRICS = (*FROM_FEATURES, *OF_PAIRS, "pixels")
+ADHERENCE = "adherence"
+METRICS = (*FROM_FEATURES, *OF_PAIRS, "pixels", ADHERENCE)
 OF_3D = ("fid3d", "binned", "matched", "identity")
 OF_MODES = ("fid3d", "binned", "matched")
 

@@ -12,7 +12,7 @@ from facegen.data.views import label_pool
 from facegen.evaluation.asked import RealFaces, known, sampling_of
 from facegen.evaluation.faces import FaceStream, Pool
 from facegen.evaluation.pairs import DiversityStream, IdentityStream, PairStream, PathStream
-from facegen.evaluation.plan import FROM_FEATURES, OF_3D, OF_MODES, OF_PAIRS, Denoising, NamedRecipe, Plan
+from facegen.evaluation.plan import ADHERENCE, FROM_FEATURES, OF_3D, OF_MODES, OF_PAIRS, Denoising, NamedRecipe, Plan
 from facegen.geometry.cameras import LABEL_SIZE
 from facegen.metrics.extractors import Extractor
 from facegen.metrics.fid3d import SAME, Mode, modes
@@ -27,12 +27,14 @@ _OF_RECIPE = ("resolution", "filter", "crop", "mirror", "convert", "rebalance", 
 def check(generator: nn.Module, plan: Plan, real: Sequence[NamedRecipe]) -> None:
     """Raise ValueError for a plan that this generator and these recipes cannot follow."""
     flat = [] if has_views(generator) else [name for name in plan.metrics if name in OF_3D]
-    alone = [] if real else [name for name in plan.metrics if name in FROM_FEATURES]
+    alone = [] if real else [name for name in plan.metrics if name in (*FROM_FEATURES, ADHERENCE)]
     if flat:
         raise ValueError(
             f"metrics: got {flat[0]}, which asks a 3D generator (EG3D) or a diffusion model with the condition camera "
             "for views; this one makes images"
         )
+    if ADHERENCE in plan.metrics and not is_diffusion(generator):
+        raise ValueError("metrics: got adherence, which asks a diffusion model for what real faces have; leave it out")
     check_denoising(generator, plan)
     if alone:
         raise ValueError(f"metrics: got {alone[0]}, which compares with real images; add data=NAME")

@@ -7,12 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from PIL import Image
 
 from facegen.data import Recipe, table
 from facegen.data.index import build_index
 from facegen.data.pictures import to_uint8
+from facegen.data.sketches import sketch
 from facegen.data.views import label_pool
 from facegen.evaluation import NamedRecipe, Plan, evaluate
+from facegen.evaluation.adherence_sides import Judges
 from facegen.evaluation.asked import Asked, denoised
 from facegen.evaluation.draws import Noise, places
 from facegen.evaluation.filling import reproducible
@@ -141,6 +144,27 @@ def test_identity_and_diversity(recipes: list[NamedRecipe], tmp_path: Path) -> N
     found = {result.metric: result for result in evaluate(generator, plan, recipes, EXTRACTOR, tmp_path, judges=judges)}
     assert found["diversity"].value is not None and found["diversity"].value > 0
     assert found["identity"].value is not None and found["identity"].value < 1
+
+
+def test_adherence_beside_chance_and_real_pictures(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "told", 5)
+    indexed = build_index(root)
+    names = table.read(indexed.path)["id"].to_pylist()
+    (root / ".sketches").mkdir()
+    for name in names:
+        Image.fromarray(sketch(np.asarray(Image.open(root / f"{name}.png")))).save(root / f".sketches/{name}.png")
+    paths = pa.array([f".sketches/{name}.png" for name in names])
+    table.set_columns(indexed.path, pa.table({"id": pa.array(names), "sketch": paths}))
+    real = [NamedRecipe("told", Recipe(root, conditions=["sketch"]))]
+    plan = Plan(("adherence",), num_images=4, batch_size=2)
+    with pytest.raises(ValueError, match="add parser=FOLDER"):
+        evaluate(tiny_latent_generator(), plan, real, EXTRACTOR, tmp_path)
+    found = evaluate(tiny_latent_generator(), plan, real, EXTRACTOR, tmp_path, judges={"adherence": Judges()})
+    of = {result.name: result for result in found}
+    assert "sketch_f1, told" in of and {result.metric for result in found} == {"adherence"}
+    assert of["sketch_f1, told"].details["real"] > 0.9 > of["sketch_f1, told"].details["chance"]
+    assert of["sketch_f1, told"].counts == {"generated": 4, "real": 4}
+    assert not any(path.is_dir() for path in (tmp_path).glob("*") if len(path.name) == 64), "nothing is stored for it"
 
 
 @pytest.mark.parametrize(
