@@ -108,8 +108,15 @@ class Grain:
         return torch.stack(drawn).to(self.device)
 
 
-def made(generator: Any, want: Wanted, settings: dict[str, Any]) -> Iterator[pictures.Picture]:
+def made(generator: Any, want: Wanted, settings: dict[str, Any], title: str = "pictures") -> Iterator[pictures.Picture]:
     """The pictures, `batch_size` at a time, with a bar of the sampler's steps below that of the pictures."""
+    with tqdm(total=len(want.seeds), desc=title, unit="img") as bar:
+        for batch in _batches(generator, want, settings):
+            bar.update(len(batch))
+            yield from batch
+
+
+def _batches(generator: Any, want: Wanted, settings: dict[str, Any]) -> Iterator[pictures.Pictures]:
     device = next(generator.parameters()).device
     scales = control_scales(generator, settings["control_scales"])
     away = generate_asked.negative(generator, len(want.seeds), settings)
@@ -123,7 +130,7 @@ def made(generator: Any, want: Wanted, settings: dict[str, Any]) -> Iterator[pic
             more["progress"] = _mover(bar)
             randn = Grain(part.seeds, device)
             images = denoised(generator, part.z.to(device), part.asked, denoising(settings), randn, **more)
-        yield from rearrange(to_uint8(images), "n c h w -> n h w c").cpu().numpy()
+        yield rearrange(to_uint8(images), "n c h w -> n h w c").cpu().numpy()
 
 
 def _mover(bar: Any) -> Any:
@@ -143,8 +150,7 @@ def cell(want: Wanted, row: int, picture: pictures.Picture) -> pictures.Picture:
 def _save_pictures(generator: Any, seeds: list[int], settings: dict[str, Any], outdir: Path) -> None:
     columns, rows = pictures.grid_size(settings["grid"], len(seeds))
     want, cells = wanted(generator, seeds, settings), []
-    bar = tqdm(made(generator, want, settings), total=len(seeds), desc="pictures", unit="img")
-    for row, (seed, picture) in enumerate(zip(seeds, bar, strict=True)):
+    for row, (seed, picture) in enumerate(zip(seeds, made(generator, want, settings), strict=True)):
         save_png(picture, outdir / f"seed{seed:04d}.png")
         if len(cells) < columns * rows:
             cells.append(cell(want, row, picture))
@@ -181,9 +187,8 @@ def _save_poses(generator: Any, seeds: list[int], settings: dict[str, Any], outd
     names, row = look_from.pose_columns(generator, settings)
     want = posed(generator, wanted(generator, seeds, settings), row, settings)
     titles = [f"seed{seed:04d}_{name}.png" for seed in seeds for name in names]
-    bar = tqdm(made(generator, want, settings), total=len(titles), desc="poses", unit="img")
     cells = []
-    for place, (title, picture) in enumerate(zip(titles, bar, strict=True)):
+    for place, (title, picture) in enumerate(zip(titles, made(generator, want, settings, "poses"), strict=True)):
         save_png(picture, outdir / title)
         cells.append(cell(want, place, picture))
     save_png(pictures.grid(cells, len(names), len(seeds)), outdir / "grid.png")
@@ -202,10 +207,10 @@ def _save_film(generator: Any, kind: str, seeds: list[int], settings: dict[str, 
         cells = min(count, len(seeds))
         want = _by_frame(posed(generator, want.at(list(range(cells))), around, settings), cells)
     total = len(want.seeds) // cells
-    shots = (cell(want, row, picture) for row, picture in enumerate(made(generator, want, settings)))
+    shots = (cell(want, row, picture) for row, picture in enumerate(made(generator, want, settings, f"video ({kind})")))
     film = (pictures.grid([first, *(next(shots) for _ in range(cells - 1))], columns, rows) for first in shots)
     file = outdir / "video.mp4"
-    pictures.save_video(tqdm(film, total=total, desc=f"video ({kind})", unit="frame"), file, settings["fps"])
+    pictures.save_video(film, file, settings["fps"])
     print(f"{file}: {kind}, {total} frames, {total / settings['fps']:.1f} s, {columns}x{rows} faces")
 
 

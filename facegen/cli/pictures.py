@@ -14,6 +14,7 @@ from facegen.checkpoint import atomic_write
 from facegen.data.pictures import tile
 
 Picture = UInt8[np.ndarray, "height width 3"]
+Pictures = UInt8[np.ndarray, "picture height width 3"]
 
 
 def grid_size(text: object, count: int) -> tuple[int, int]:

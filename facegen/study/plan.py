@@ -23,7 +23,7 @@ class Training:
     folder: Path
     words: tuple[str, ...]  # after `facegen train`
     total_images: int
-    is_3d: bool
+    has_poses: bool
     start: "Training | None"
 
     @property
@@ -76,9 +76,9 @@ def trainings(study: Study, compose: Compose, seeds: Sequence[int], more: Sequen
 
 
 def check_pictures(study: Study, every: Sequence[Training]) -> None:
-    """ValueError where poses or turntables are asked of generators that make images only."""
+    """ValueError where poses or turntables are asked of generators that are told no pose."""
     for each in every:
-        if study.pictures and (study.pictures.poses or study.pictures.turntable) and not each.is_3d:
+        if study.pictures and (study.pictures.poses or study.pictures.turntable) and not each.has_poses:
             raise ValueError(
                 f"{study.folder}: pictures: run {each.run.name} has a generator of images, which has no poses and no "
                 "turntable; set both to false"
@@ -111,5 +111,15 @@ def _training(
     folder = runs / f"{run.name}-s{seed}-{key}"
     words += [f"name={folder.name}", f"runs_dir={runs}", "resume=auto"]
     words += [] if start is None else [f"finetune_from={start.folder}"]
-    is_3d = str(settings["model"]["_target_"]).rpartition(".")[2] == "EG3D"
-    return Training(run, seed, folder, tuple(words), round(settings["total_kimg"] * 1000), is_3d, start)
+    has_poses = _has_poses(settings["model"])
+    return Training(run, seed, folder, tuple(words), round(settings["total_kimg"] * 1000), has_poses, start)
+
+
+def _has_poses(model: Mapping[str, Any]) -> bool:
+    """Whether faces can be asked for from several sides: of EG3D, of diffusion models told a camera, of their controls.
+
+    Which controls can be drawn from renders, and what the base of a ControlNet is told, `facegen generate` knows.
+    """
+    kind = str(model["_target_"]).rpartition(".")[2]
+    told = model.get("conditions") or {}
+    return kind in ("EG3D", "ControlNet") or (kind == "LatentDiffusion" and "camera" in told)

@@ -55,7 +55,7 @@ def test_training_does_not_notice(runs: Path) -> None:
 def test_samples_are_told_the_cameras_of_the_real_faces(runs: Path) -> None:
     generator: Any = facegen.load(runs / "run")
     dataset = FaceDataset(Recipe(runs.parent / "photos", labels=True, mirror=True))
-    cameras = dataset[np.random.default_rng(0).permutation(12)[:4]].cameras
+    cameras = dataset[np.random.default_rng(0).permutation(12)[:4].tolist()].cameras
     z = torch.randn([4, generator.z_dim], generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         made = (generator(z, cameras) * 127.5 + 128).clamp(0, 255).to(torch.uint8)
