@@ -13,7 +13,8 @@ from facegen.networks.diffusion import FirstStage
 from tests.models.tiny import tiny_latent_diffusion
 
 FOLDER = Path(__file__).parents[2] / "configs/model"
-KINDS = ("autoencoder", "controlnet", "dit", "kl_", "latent_diffusion", "ldm", "parser", "vq_")
+DIFFUSION = ("dit", "latent_diffusion", "ldm")
+KINDS = (*DIFFUSION, "autoencoder", "controlnet", "kl_", "parser", "vq_")
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem.startswith(KINDS))
 # Millions of parameters, as the papers (or their model cards) have them.
 PUBLISHED = {"ldm_ffhq256": 274.06, "ldm_celebahq256": 274.06, "vq_f4": 55.3, "kl_f8": 83.6}
@@ -22,7 +23,9 @@ CLASSES = {"class": {"kind": "class", "size": 1001, "form": "vector"}}
 
 
 def settings_of(name: str) -> Any:
-    return compose.checked(commands()["train"], [f"model={name}", "data.root=nowhere"]).model
+    needed = "base" if name.startswith("controlnet") else "first_stage" if name.startswith(DIFFUSION) else None
+    words = [f"model={name}", "data.root=nowhere", *([f"model.{needed}=later"] if needed else [])]
+    return compose.checked(commands()["train"], words).model
 
 
 def first_stage(backbone: str) -> FirstStage:
@@ -33,7 +36,7 @@ def first_stage(backbone: str) -> FirstStage:
 
 def built(name: str) -> Any:
     settings, more = settings_of(name), {}
-    if name.startswith(("dit", "latent_diffusion", "ldm")):
+    if name.startswith(DIFFUSION):
         more["first_stage"] = first_stage(settings.backbone)
     if name.startswith("dit"):
         more["conditions"] = CLASSES
