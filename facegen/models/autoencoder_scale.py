@@ -22,10 +22,16 @@ class LatentScale(nn.Module):
 
     @torch.no_grad()
     def observe(self, network: FirstStage, latents: Tensor) -> None:
-        """Take the latents of a step into account and set the network's `scaling_factor` to 1 / their deviation."""
+        """Take the latents of a step into account and set the network's `scaling_factor` to 1 / their deviation.
+
+        A step whose latents are not finite is left out.
+        """
         found = torch.stack([torch.ones_like(latents).mean(), latents.mean(), latents.square().mean()])
-        self.sums.lerp_(mean_over_processes(found.to(self.sums)), 1 - _KEPT)
+        found = mean_over_processes(found.to(self.sums))
+        if not bool(found.isfinite().all()):
+            return
+        self.sums.lerp_(found, 1 - _KEPT)
         mean, square = self.sums[1] / self.sums[0], self.sums[2] / self.sums[0]
         deviation = (square - mean.square()).sqrt()
-        if bool(deviation > 0):  # not for NaN
+        if bool(deviation > 0):
             network.scaling_factor.copy_(1 / deviation)
