@@ -2,8 +2,7 @@
 
 import json
 import signal
-import subprocess
-import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from facegen.checkpoint import checkpoint_files, load, read_checkpoint, save_network
 from tests.models.tiny import camera_labels, overrides, photographs
+from tests.programs import start
 
 CLOCKS = {"time", "sec/tick", "sec/kimg", "cpu_mem_gb", "gpu_mem_gb"}
 
@@ -51,11 +51,12 @@ A.training_step = interrupting
 
 
 def train(words: list[str], sabotage: str = "", expect: int = 0) -> str:
-    script = f"{sabotage}\nimport sys\nfrom facegen.cli import main\nsys.exit(main(sys.argv[1:]))\n"
-    program = ["-c", script] if sabotage else ["-m", "facegen"]
-    done = subprocess.run([sys.executable, *program, "train", *words], capture_output=True, text=True, timeout=300)
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    with tempfile.NamedTemporaryFile("r") as log:
+        program = start(["train", *words], Path(log.name), sabotage=sabotage)
+        program.join(300)
+        said = log.read()
+    assert program.exitcode == expect, said
+    return said
 
 
 def figures(run: Path) -> list[dict[str, Any]]:
