@@ -114,6 +114,7 @@ def cases() -> list[Case]:
         Case("landmarks without noise", "fit faces noise=0", "noise: got 0"),
         Case("columns for no table", "fit faces index=true", "index=true needs a table"),
         Case("a start that does not exist", "fit faces start=none", "start: none does not exist"),
+        *_of_diffusion(),
         Case(
             "a read-only run folder",
             "train data=folder data.root=faces runs_dir=disk",
@@ -132,6 +133,56 @@ def cases() -> list[Case]:
             "no space left",
             "(head -c 1000000 /dev/zero > disk/filler; true)",
         ),
+    ]
+
+
+def _of_diffusion() -> list[Case]:
+    """Wrong inputs of latent diffusion."""
+    train = "train model=latent_diffusion_tiny data=folder data.root=posed resolution=16 model.first_stage="
+    camera = "model.conditions={camera: {kind: numbers, size: "
+    return [
+        Case("a first stage that is none", f"{train}runs/mine", "expected an autoencoder"),
+        Case("pictures of another size than latents", f"{train}stage resolution=32", "resolution: got 32 pixels"),
+        Case(
+            "latents that cannot be halved so often",
+            f"{train}stage model.denoiser.channels=[32,32,32,32,32] "
+            "model.denoiser.attention=[false,false,false,false,false]",
+            "latents: got (1, 3, 8, 8)",
+        ),
+        Case("a condition that faces do not have", f"{train}stage '{camera}25}}}}'", "add data.labels=true"),
+        Case(
+            "a condition of another size",
+            f"{train}stage data.labels=true '{camera}24}}}}'",
+            "got labels of 25 numbers, expected 24",
+        ),
+        Case(
+            "captions that are missing",
+            f"{train}stage 'model.conditions={{caption: {{kind: text, form: tokens}}}}'",
+            "come without captions",
+        ),
+        Case(
+            "weights for latents of another autoencoder",
+            f"{train}stage2 finetune_from=ldm",
+            "another autoencoder",
+        ),
+        Case("no steps", "generate checkpoint=ldm steps=0", "steps: got 0"),
+        Case("a sampler that does not exist", "generate checkpoint=ldm sampler=euler", "flow_euler"),
+        Case("guidance that is no number", "generate checkpoint=ldm guidance=nan", "guidance: got nan"),
+        Case("guidance by nothing", "generate checkpoint=ldm guidance=3", "no conditions to be guided by"),
+        Case("truncation of a diffusion model", "generate checkpoint=ldm truncation=0.7", "truncation: got 0.7"),
+        Case("a prompt for a model without texts", "generate checkpoint=ldm prompt=smiling", "this model takes none"),
+        Case("poses of a model that is told none", "generate checkpoint=ldm poses=grid", "told no pose"),
+        Case(
+            "coefficients of another model",
+            "generate checkpoint=controlled coefficients=four.npy",
+            "has 4 numbers per face",
+        ),
+        Case("an empty folder of hints", "generate checkpoint=controlled hint=empty", "holds no pictures"),
+        Case("a hint that is not square", "generate checkpoint=controlled hint=oblong/bad.png", "expected a square"),
+        Case("a hint for no control", "generate checkpoint=ldm hint=faces", "not trained as a ControlNet"),
+        Case("the latents of a photograph", "invert checkpoint=ldm images=faces/0.png", "which has no w"),
+        Case("path lengths without w", "evaluate checkpoint=ldm metrics=[ppl]", "path length in w"),
+        Case("a sampler for StyleGAN2", "evaluate checkpoint=runs/mine steps=5", "has no sampler"),
     ]
 
 
@@ -169,11 +220,39 @@ def prepare(folder: Path, facegen: Callable[[list[str]], int]) -> None:
     small = "train data=folder data.root=faces name=mine total_kimg=0.008 tick_kimg=0.008 batch_size=4 grid=2x2"
     if facegen([*small.split(), "workers=0"]) != 0:
         raise RuntimeError("the run that the other cases need did not train")
+    _diffusion_models(folder, good)
     facegen(["export", "checkpoint=runs/mine", "out=damaged_export"])
     weights = folder / "damaged_export" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
     newest = max((folder / "runs" / "mine" / "checkpoints").glob("*.ckpt"))
     (folder / "damaged.ckpt").write_bytes(newest.read_bytes()[:5000])
+
+
+def _diffusion_models(folder: Path, pictures: list[Image.Image]) -> None:
+    """Two first stages, models with and without a control, faces with cameras."""
+    import torch
+
+    from facegen.checkpoint import network_config, save_network
+    from facegen.geometry import cameras
+    from facegen.networks.diffusion import ControlBranch, FirstStage, LatentGenerator, UNet
+
+    torch.manual_seed(0)
+    for name, scale in (("stage", 1.0), ("stage2", 2.0)):
+        small: dict[str, Any] = {"blocks": 1, "norm_groups": 4, "mid_attention": False, "scaling_factor": scale}
+        save_network(FirstStage("kl", 16, 3, (8, 8), **small), folder / name)
+    shape: dict[str, Any] = {"channels": (16, 16), "blocks": 1, "head_channels": 8, "norm_groups": 4}
+    unet = UNet(3, size=8, attention=(False, True), **shape)
+    stage, branch = FirstStage("kl", 16, 3, (8, 8), **small), ControlBranch(unet.init_kwargs, hint_widths=(8, 8))
+    for name, controls in (("ldm", None), ("controlled", {"normals": network_config(branch)})):
+        parts = (network_config(stage), network_config(unet))
+        save_network(LatentGenerator(*parts, controls=controls), folder / name)
+    (folder / "posed").mkdir()
+    label = cameras.label(cameras.look_at(torch.full([1], 1.57), torch.full([1], 1.57)), cameras.pinhole_intrinsics())
+    for index, picture in enumerate(pictures):
+        picture.save(folder / "posed" / f"{index}.png")
+    labels = [[f"{index}.png", label[0].tolist()] for index in range(len(pictures))]
+    (folder / "posed" / "dataset.json").write_text(json.dumps({"labels": labels}))
+    np.save(folder / "four.npy", np.zeros((1, 4), np.float32))
 
 
 class _Malicious:
@@ -229,7 +308,7 @@ def can_mount() -> bool:
 
 def typed(case: Case, folder: Path) -> Answer:
     """Run a case as a user would, in a process of its own."""
-    command = typed_cases.facegen_command(case.words.split())
+    command = typed_cases.facegen_command(shlex.split(case.words))
     if case.mount:
         script = MOUNT.format(folder="disk", made=case.mount, command=shlex.join(command))
         command = ["unshare", "-rm", "sh", "-c", script]

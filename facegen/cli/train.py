@@ -56,6 +56,8 @@ def run(cfg: DictConfig) -> None:
     model = instantiate(settings["model"], _convert_="all")  # plain values: a checkpoint holds nothing else
     if settings["finetune_from"] is not None and checkpoint is None:
         _copy_weights(model, str(settings["finetune_from"]))
+    if (check := getattr(model, "check_data", None)) is not None:
+        check(data)
     trainer = _trainer(settings, folder)
     # After Lightning's import, which puts its own filters first. The averaged generator is in eval mode on purpose;
     # the other warning is between Lightning and PyTorch.

@@ -194,12 +194,24 @@ class DenoisingTraining(pl.LightningModule):
 
     # Start, save, restore --------------------------------------------------------------------------------------
 
+    def check_data(self, data: Any) -> None:
+        """Raise ValueError, before anything is written, for data of another size or without what a step tells."""
+        generator: Any = self.generator_ema
+        self._check_size(data)
+        batch, draws = data.dataset[[0]], Draws(self.seed, 0)
+        told = {} if generator.conditioner is None else condition_values(generator.conditioner, batch, draws)
+        generator.denoiser.check_inputs(torch.zeros(1, *generator.latent_shape), generator.embed(told, 1))
+        self.extra(batch, draws)
+
+    def _check_size(self, data: Any) -> None:
+        if data.resolution != (side := self.generator_ema.img_resolution):
+            expected = f"expected {side}, which the first stage was made for"
+            raise ValueError(f"resolution: got {data.resolution} pixels, {expected}")
+
     def on_fit_start(self) -> None:
         """Encode the pictures once, where that is wanted. Raises ValueError for pictures of another size."""
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        if data.resolution != self.generator_ema.img_resolution:
-            expected = f"expected {self.generator_ema.img_resolution}, which the first stage was made for"
-            raise ValueError(f"resolution: got {data.resolution} pixels, {expected}")
+        self._check_size(data)
         if self.cache_latents:
             data.attach_latents(self.generator_ema.first_stage, self.device, images=self.needs_images)
 

@@ -1,5 +1,6 @@
 """Every wrong input of docs/bad_input.md is answered in one line; and the page shows every case."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_answer(case: Case, inputs: Path, monkeypatch: pytest.MonkeyPatch, capsy
     if "device=gpu" in case.words:
         pytest.skip("depends on the machine")
     before = sorted(inputs.rglob("*"))
-    status = cli.main(case.words.split())
+    status = cli.main(shlex.split(case.words))
     printed = capsys.readouterr()
     assert fault_of_refusal(Answer(status, printed.out, printed.err), case.answer) == ""
     assert sorted(inputs.rglob("*")) == before, "a refused command leaves nothing behind"
