@@ -105,7 +105,8 @@ def truth_of(batch: FaceBatch, judges: Judges, names: Sequence[str]) -> Truth:
     if COEFFICIENTS in names and judges.estimator is not None:
         model = judges.estimator.model
         own = all(name in batch.conditions for name in KNOWN)
-        coefficients = face_coefficients(batch, None if own else model, fine=False)[0].to(model.mean_shape.device)
+        coefficients = face_coefficients(batch, None, fine=False)[0] if own else batch.conditions["coefficients"]
+        coefficients = coefficients.to(model.mean_shape)
         found = found._replace(coefficients=coefficients, view=face_view(model, coefficients, batch.images.shape[-1]))
     if LANDMARKS in names:
         found = found._replace(landmarks=_landmarks(batch, found.view))
