@@ -38,7 +38,7 @@ def load_pickle(path: Path, classes: Collection[Global] = (), skip: int = 0) -> 
     Objects of `classes` become `Instance`s. The pickle begins after `skip` bytes.
     Raises ValueError, in one line that names the file, for a damaged one and for one that would do anything else.
     """
-    rules = _ARRAY_RULES._replace(new={kind: (lambda name=str(kind): Instance(name)) for kind in classes})
+    rules = ARRAY_RULES._replace(new={kind: (lambda name=str(kind): Instance(name)) for kind in classes})
     try:
         check_file(path)
         if (size := path.stat().st_size) > MAX_BYTES:
@@ -142,7 +142,7 @@ SCALAR_RULES = {
     Global("numpy._core.multiarray", "scalar"): _scalar,
 }
 SET_RULES = {Global("builtins", "set"): _members, Global("__builtin__", "set"): _members}
-_ARRAY_RULES = Rules(
+ARRAY_RULES = Rules(
     reduce={
         **SCALAR_RULES,
         **SET_RULES,

@@ -4,7 +4,8 @@ Widths and depths are read off the tensors. The configuration says what tensors 
 of the images) and has to agree with them otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,21 +62,32 @@ def load_compvis(
     executed. Raises ValueError, in one line, for what is damaged or no such model, or of another configuration.
     """
     path = Path(path)
+    with located(path):
+        return convert_compvis(read_tensors(path), load_config(path, config), average, text_encoder)
+
+
+def convert_compvis(
+    state: Mapping[str, Tensor], config: ModelConfig, average: bool = True, text_encoder: str | Path | None = None
+) -> nn.Module:
+    """`load_compvis` of tensors that were read."""
+    found = find_parts(state, config, average, text_encoder)
+    if found.denoiser and found.first_stage:
+        return generator(found.first_stage, found.denoiser, found.conditioner, process=found.process)
+    if alone := found.denoiser or found.first_stage:
+        return built(alone)
+    raise ValueError("it has neither a UNet nor a first stage of latent diffusion")
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Errors name the file, once, and are one line."""
     try:
-        found = find_parts(read_tensors(path), load_config(path, config), average, text_encoder)
-        if found.denoiser and found.first_stage:
-            return generator(found.first_stage, found.denoiser, found.conditioner, process=found.process)
-        if alone := found.denoiser or found.first_stage:
-            return built(alone)
-        raise ValueError("it has neither a UNet nor a first stage of latent diffusion")
+        yield
     except ValueError as error:
-        raise located(error, path) from error
-
-
-def located(error: ValueError, path: Path) -> ValueError:
-    """The error with the file's name, once."""
-    text = " ".join(str(error).split())
-    return error if str(path) in text or text.startswith("config:") else ValueError(f"checkpoint: {path}: {text}")
+        text = " ".join(str(error).split())
+        raise ValueError(
+            text if str(path) in text or text.startswith("config:") else f"checkpoint: {path}: {text}"
+        ) from error
 
 
 def load_config(path: Path, config: str | Path | None) -> ModelConfig:
@@ -111,8 +123,20 @@ def convert_unet(state: Mapping[str, Tensor], config: ModelConfig) -> Part:
     """A UNetModel whose names begin at `input_blocks`, as our UNet."""
     arguments = encoder_arguments(state, config.unet, configs.latent_size(config))
     interleaved = arguments.pop("interleaved")
-    layout = names.Layout(len(arguments["channels"]), arguments["blocks"], arguments.get("depth", 0))
-    return unet_part(arguments, renamed(_split_heads(state, arguments, interleaved), names.unet(layout)))
+    return unet_part(arguments, unet_weights(state, arguments, interleaved))
+
+
+def unet_weights(
+    state: Mapping[str, Tensor], arguments: Mapping[str, Any], interleaved: bool = True
+) -> dict[str, Tensor]:
+    """Weights of a UNetModel under diffusers' names; arguments: those of our UNet. Some may be missing."""
+    return renamed(_split_heads(state, arguments, interleaved), names.unet(layout(arguments)))
+
+
+def layout(arguments: Mapping[str, Any]) -> names.Layout:
+    """What names depend on, of the arguments of our UNet."""
+    depth = arguments.get("depth", 1) if arguments["token_dim"] else 0
+    return names.Layout(len(arguments["channels"]), arguments["blocks"], depth)
 
 
 def encoder_arguments(state: Mapping[str, Tensor], params: Mapping[str, Any], size: int | None) -> dict[str, Any]:

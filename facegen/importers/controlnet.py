@@ -15,6 +15,7 @@ from facegen.importers.compvis import (
     encoder_arguments,
     find_parts,
     known,
+    layout,
     load_config,
     located,
     renamed,
@@ -48,17 +49,26 @@ def load_controlnet(
     for what is damaged, for other files, and for a base whose encoder is another.
     """
     path = Path(path)
-    try:
-        state, settings = read_tensors(path), load_config(path, config)
-        branch = convert_control(state, settings)
-        if base is not None:
-            return attached(base, {name: branch})
-        found = find_parts(state, settings, average, text_encoder)
-        if found.denoiser is None or found.first_stage is None:
-            return built(branch)
-        return generator(found.first_stage, found.denoiser, found.conditioner, {name: branch}, found.process)
-    except ValueError as error:
-        raise located(error, path) from error
+    with located(path):
+        return convert_controlnet(read_tensors(path), load_config(path, config), base, name, average, text_encoder)
+
+
+def convert_controlnet(
+    state: Mapping[str, Tensor],
+    config: ModelConfig,
+    base: nn.Module | None = None,
+    name: str = DEFAULT_NAME,
+    average: bool = True,
+    text_encoder: str | Path | None = None,
+) -> nn.Module:
+    """`load_controlnet` of tensors that were read."""
+    branch = convert_control(state, config)
+    if base is not None:
+        return attached(base, {name: branch})
+    found = find_parts(state, config, average, text_encoder)
+    if found.denoiser is None or found.first_stage is None:
+        return built(branch)
+    return generator(found.first_stage, found.denoiser, found.conditioner, {name: branch}, found.process)
 
 
 def convert_control(state: Mapping[str, Tensor], config: ModelConfig) -> Part:
@@ -69,12 +79,16 @@ def convert_control(state: Mapping[str, Tensor], config: ModelConfig) -> Part:
     config = known(config, shapes.unet_arguments(own))
     arguments = encoder_arguments(own, config.control or config.unet, configs.latent_size(config))
     arguments.pop("interleaved")
-    layout = names.Layout(len(arguments["channels"]), arguments["blocks"], arguments.get("depth", 0))
-    if layout.depth == 0:
+    if arguments["token_dim"] == 0:
         raise ValueError("its attention is plain, expected the transformer blocks of a published ControlNet")
-    weights = renamed(own, names.control(layout, shapes.hint_layers(own)))
+    weights = control_weights(own, arguments, shapes.hint_layers(own))
     only_mid = bool(config.model.get("only_mid_control", False))
     return control_part({"unet": arguments, **shapes.hint_arguments(own), "only_mid": only_mid}, weights)
+
+
+def control_weights(state: Mapping[str, Tensor], arguments: Mapping[str, Any], hint_layers: int) -> dict[str, Tensor]:
+    """Weights of a branch under diffusers' names; arguments: those of our UNet. Some may be missing."""
+    return renamed(state, names.control(layout(arguments), hint_layers))
 
 
 def attached(base: nn.Module, branches: Mapping[str, Part]) -> LatentGenerator:

@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import safe_open
 from torch import nn
 
 from facegen.importers.tensor_files import is_safetensors, read_tensors
 
 _FACEGEN, _DEEP3D = "facegen", "net_recon"
-_FOREIGN = {  # what else is found in such files, by a part of the first name that tells
+_FOREIGN = {  # what else is found in such files, by a part of a name that tells
     "lora": "LoRA weights, which change another model",
     "conditioner.embedders": "Stable Diffusion XL, which facegen has not",
     "model.diffusion_model.double_blocks": "FLUX, which facegen has not",
     "model.diffusion_model.joint_blocks": "Stable Diffusion 3, which facegen has not",
-    "down_blocks.": "one component of diffusers; give its folder, with config.json, in place of the file",
+    "down_blocks.0.resnets": "one component of diffusers; give its folder, with config.json, in place of the file",
 }
 
 
@@ -59,27 +58,18 @@ def load_foreign(path: Path, options: Options = Options()) -> nn.Module:  # noqa
         from facegen.importers.deep3d import load_reconstruction
 
         return load_reconstruction(path)
-    from facegen.importers.compvis import load_compvis
-    from facegen.importers.controlnet import is_controlnet, load_controlnet
+    from facegen.importers.compvis import convert_compvis, load_config, located
+    from facegen.importers.controlnet import convert_controlnet, is_controlnet
 
-    names = _names(path)
-    if is_controlnet(names):
-        base, name = options.base, options.name
-        return load_controlnet(path, options.config, base, name, options.average, options.text_encoder)
-    for part, meaning in _FOREIGN.items():
-        if any(part in name for name in names):
-            raise ValueError(f"checkpoint: {path} holds {meaning}")
-    return load_compvis(path, options.config, options.average, options.text_encoder)
-
-
-def _names(path: Path) -> list[str]:
-    if path.is_file() and is_safetensors(path):
-        try:
-            with safe_open(path, framework="pt") as file:
-                return list(file.keys())
-        except Exception:
-            return list(read_tensors(path))  # says what is wrong
-    return list(read_tensors(path))
+    state, base, name = read_tensors(path), options.base, options.name
+    with located(path):
+        for tells, meaning in _FOREIGN.items():
+            if any(tells in key for key in state):
+                raise ValueError(f"it holds {meaning}")
+        config = load_config(path, options.config)
+        if is_controlnet(state):
+            return convert_controlnet(state, config, base, name, options.average, options.text_encoder)
+        return convert_compvis(state, config, options.average, options.text_encoder)
 
 
 def _holds_deep3d(path: Path) -> bool:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from facegen.checkpoint.files import ZIP_ERRORS, check_file
 from facegen.checkpoint.inert import Global, Rules, read
-from facegen.checkpoint.safe_pickle import SCALAR_RULES, SET_RULES
+from facegen.checkpoint.safe_pickle import ARRAY_RULES
 from facegen.importers.torch_legacy import STORAGES, rebuild_tensor
 
 _INSIDE = ("state_dict", "model", "module")  # where programs put the tensors of a network
@@ -26,12 +26,7 @@ _INERT = {  # packages whose objects stand beside the tensors of published check
     *("pytorch_lightning", "lightning", "lightning_fabric", "omegaconf", "ldm", "taming", "cldm"),
     *("argparse", "pathlib", "typing", "fractions"),
 }
-_DICTIONARIES = {
-    *(Global("collections", name) for name in ("OrderedDict", "defaultdict", "Counter")),
-    Global("pytorch_lightning.utilities.parsing", "AttributeDict"),
-    Global("lightning_fabric.utilities.data", "AttributeDict"),
-    Global("lightning.fabric.utilities.data", "AttributeDict"),
-}
+_DICTIONARIES = {Global("collections", name) for name in ("OrderedDict", "defaultdict", "Counter")}
 _PLAIN = {Global(module, name) for module in ("builtins", "__builtin__") for name in ("int", "float", "bool", "str")}
 _PLAIN |= {Global(module, name) for module in ("builtins", "__builtin__") for name in ("dict", "list", "tuple")}
 _MOST_PICKLE = 2**28  # bytes of names and structure; the tensors lie beside them
@@ -106,24 +101,14 @@ class View(NamedTuple):
     layout: tuple[Any, ...]
 
 
-class _Dictionary(dict[Any, Any]):
-    """A dictionary of a class of its own, such as the ordered one of a `state_dict`, without its attributes."""
+class _PassedOver(dict[Any, Any]):
+    """Stands where an object was: what it holds as a dictionary, like the ordered one of a `state_dict`, or nothing."""
 
     def __init__(self, *_arguments: Any) -> None:
         super().__init__()
 
     def build(self, _state: Any) -> None:
-        """Versions of modules."""
-
-
-class _Inert:
-    """Stands where an object was; keeps nothing."""
-
-    def __init__(self, *_arguments: Any) -> None:
-        pass
-
-    def build(self, _state: Any) -> None:
-        """Whatever it was made of."""
+        """Whatever else it was made of."""
 
 
 def _read_zip(path: Path) -> dict[str, Tensor]:
@@ -152,18 +137,16 @@ def _rules(stream: IO[bytes]) -> Rules:
         }
     except ValueError as error:
         raise ValueError(f"its pickle is damaged ({error})") from error
-    inert = {name for name in named if name.module.partition(".")[0] in _INERT} - _DICTIONARIES
+    inert = {name for name in named if name.module.partition(".")[0] in _INERT} | _DICTIONARIES
     return Rules(
         reduce={
             Global("torch._utils", "_rebuild_tensor_v2"): lambda stored, *layout: View(stored, layout),
             Global("torch._utils", "_rebuild_parameter"): lambda view, *_: view,
-            **dict.fromkeys(_DICTIONARIES, _Dictionary),
-            **SCALAR_RULES,
-            **SET_RULES,
-            **dict.fromkeys(inert, _Inert),
+            **ARRAY_RULES.reduce,
+            **dict.fromkeys(inert, _PassedOver),
         },
-        new={**dict.fromkeys(_DICTIONARIES, _Dictionary), **dict.fromkeys(inert, _Inert)},
-        names=frozenset({*STORAGES, *_PLAIN, *inert}),
+        new=dict.fromkeys(inert, _PassedOver),
+        names=frozenset({*STORAGES, *_PLAIN, *inert}) | ARRAY_RULES.names,
         persistent=_stored,
     )
 

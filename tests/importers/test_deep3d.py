@@ -137,4 +137,4 @@ def test_the_command_imports_it(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert torch.equal(ours(images), theirs(images))
     saved([1], path)
     assert main(["import", f"checkpoint={path}", f"out={tmp_path / 'other'}"]) == 2
-    assert "holds list, expected net_recon" in capsys.readouterr().err
+    assert "it holds a list, expected tensors by name" in capsys.readouterr().err
