@@ -93,11 +93,6 @@ class ControlNet(DenoisingTraining):
         """The same branches of `generator_ema`, which may have others."""
         return {"controls": nn.ModuleDict({name: self.generator_ema.controls[name] for name in self.controls})}
 
-    @property
-    def needs_images(self) -> bool:
-        """Pictures are looked at where a regressor sees faces in them."""
-        return self.faces is not None
-
     def extra(self, batch: FaceBatch, draws: Draws) -> dict[str, Tensor]:
         """Hints (N, 3, R, R) in [0, 1] by name, some of them black."""
         found = self.hints(batch)

@@ -17,6 +17,7 @@ from facegen.data.condition_values import condition_values
 from facegen.models.adversarial import to_float
 from facegen.models.averages import Averages
 from facegen.models.condition_values import dropout_masks
+from facegen.models.conditioning import FaceConditions
 from facegen.models.distributed import world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
@@ -54,6 +55,7 @@ class DenoisingTraining(pl.LightningModule):
     """
 
     averaged = "generator_ema"  # the network that is kept
+    faces: FaceConditions | None = None  # sees coefficients in pictures of faces that come without
 
     def __init__(
         self,
@@ -154,7 +156,7 @@ class DenoisingTraining(pl.LightningModule):
         conditioner = self.generator_ema.conditioner
         if conditioner is None:
             return Noised(clean, noise, t, {}, {}, self.extra(batch, draws))
-        values = condition_values(conditioner, batch, draws)
+        values = condition_values(conditioner, batch, draws, self.faces)
         return Noised(clean, noise, t, values, dropout_masks(conditioner, len(clean), draws), self.extra(batch, draws))
 
     def moments(self, batch: FaceBatch) -> Tensor:
@@ -218,7 +220,7 @@ class DenoisingTraining(pl.LightningModule):
     @property
     def needs_images(self) -> bool:
         """Whether a step looks at the pictures themselves, beside their latents."""
-        return False
+        return self.faces is not None
 
     def configuration(self) -> dict[str, Any]:
         """What a resumed run must share with the run that it continues."""

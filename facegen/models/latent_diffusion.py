@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from facegen.checkpoint import load, network_config
 from facegen.models.averages import Averages
 from facegen.models.condition_values import fill_statistics
+from facegen.models.conditioning import FaceConditions
 from facegen.models.denoising import DenoisingTraining, Noised, context_of
+from facegen.morphable.regressor import load_regressor
 from facegen.networks.diffusion import FirstStage, LatentGenerator
 from facegen.networks.diffusion.conditioner import Conditioner
 
@@ -22,7 +24,8 @@ class LatentDiffusion(DenoisingTraining):
 
     first_stage: an autoencoder's run folder or export, whose weights stay as they are. backbone: `unet` or `dit`;
     denoiser: its further arguments; channels, size and widths of conditions are filled in. conditions: the inputs of
-    `Conditioner`, by name; None: unconditional. condition_width: of vectors and tokens. process, sampling: arguments of
+    `Conditioner`, by name; None: unconditional. condition_width: of vectors and tokens. regressor: run folder or export
+    of a network that sees the coefficients of faces that come without. process, sampling: arguments of
     `facegen.diffusion.process.Process` and of `facegen.diffusion.sampling.Sampling`. ema and what begins with it: see
     `Averages`. Everything else: see `DenoisingTraining`.
     """
@@ -35,6 +38,7 @@ class LatentDiffusion(DenoisingTraining):
         conditions: Mapping[str, Any] | None = None,
         condition_width: int = 256,
         condition_dropout: float = 0.0,
+        regressor: str | None = None,
         process: Mapping[str, Any] | None = None,
         sampling: Mapping[str, Any] | None = None,
         batch_size: int = 32,
@@ -78,6 +82,7 @@ class LatentDiffusion(DenoisingTraining):
         )
         copies = {name: copy.deepcopy(network).train().requires_grad_(True) for name, network in trained.items()}
         self.denoiser, self.conditioner = copies["denoiser"], copies.get("conditioner")
+        self.faces = None if regressor is None else FaceConditions(load_regressor(regressor))
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -93,7 +98,7 @@ class LatentDiffusion(DenoisingTraining):
         """Latents, and the statistics of conditions that are numbers."""
         super().on_fit_start()
         if self.conditioner is not None and self.images_seen == 0:
-            fill_statistics(self.conditioner, self.trainer.datamodule.dataset)  # type: ignore[attr-defined]
+            fill_statistics(self.conditioner, self.trainer.datamodule.dataset, self.faces)  # type: ignore[attr-defined]
 
 
 def first_stage_of(source: str | Path | FirstStage) -> FirstStage:
