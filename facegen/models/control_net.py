@@ -120,12 +120,6 @@ class ControlNet(DenoisingTraining):
         residuals = control_residuals(self.controls, x, noised.t, context, features)
         return generator.denoiser(x, noised.t, context, residuals)
 
-    def on_fit_start(self) -> None:
-        """Latents; and whether the faces have what the hints are made of, before the first step."""
-        super().on_fit_start()
-        dataset: Any = self.trainer.datamodule.dataset  # type: ignore[attr-defined]
-        self.hints(dataset[[0]])
-
     def configuration(self) -> dict[str, Any]:
         """What a resumed run must share with the run that it continues."""
         own = {"controls": list(self.controls), "hint_dropout": self.hint_dropout, "base": self._base_digest}
