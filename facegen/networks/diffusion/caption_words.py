@@ -10,5 +10,10 @@ high cheekbones mouth slightly open closed mustache moustache narrow no not bear
 hairline rosy cheeks sideburns straight wavy curly long short earrings hat lipstick necklace necktie tie
 left right front forward camera turned up down side view frontal profile at toward towards lit bright dim
 skinned tan tanned asian african caucasian blue green very some little also while who whose which background
+beardless blurred brows cheek chestnut clean shaven colour color complexion curled curls curved eyelids lids lip fair
+fat five fringe frown full gentleman individual good looking graying half here jaw bones jet lot lower upper one pair
+plump pointed portrait prominent puffy recedes temples see seen shows smooth spectacles squint stubble blush tired
+thick thin tone tousled their wear we youthful top tip deep set for as than more head highlights s cap scarf suit
+shirt
 """
 WORDS = tuple(_TEXT.split())
