@@ -1,6 +1,7 @@
 """`facegen export`: the network of a run as safetensors and JSON, or as a pipeline of diffusers."""
 
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -27,6 +28,7 @@ format=diffusers writes latent diffusion as a folder that DiffusionPipeline.from
 README.md of ten lines to sample from it; samples of the same noise are the same. It is an LDMPipeline for a model
 without conditions, a StableDiffusionPipeline for one with tokens and a KL first stage, and one with ControlNets for its
 controls; what diffusers has no class for is refused, and why. `facegen import` reads the folder back.
+ema_std=0.12 gives averages of another width, as a part of the training time, of a run with model.ema=power.
 A run of model=reconstruction gives its reconstruction network instead, one of model=kl_f4 the first stage that latent
 diffusion trains on. Optimisers and the discriminator stay in the run: to train on, keep the run folder."""
 
@@ -36,13 +38,22 @@ def run(cfg: DictConfig) -> None:
     path, out = Path(str(cfg.checkpoint)).expanduser(), Path(str(cfg.out)).expanduser()
     if cfg.format not in FORMATS:
         raise ValueError(f"format: got {cfg.format!r}, expected {' or '.join(FORMATS)}")
-    network = load_any(path)
+    network = load_any(path) if cfg.ema_std is None else _averaged(path, cfg.ema_std)
     if cfg.format == "facegen":
         return print(describe(network, save_network(network, out, {"source": path.name})))
     from facegen.importers.pipelines import export_pipeline
 
     written = export_pipeline(network, out)
     print(f"{describe(network, out)}, {written.pipeline} with {written.sampler}{_instead(network, written.sampler)}")
+
+
+def _averaged(path: Path, std: Any) -> Any:
+    """A run's averages of another width."""
+    from facegen.models.posthoc import posthoc_average
+
+    if isinstance(std, bool) or not isinstance(std, int | float):
+        raise ValueError(f"ema_std: got {std!r}, expected a part of the training time such as 0.1")
+    return posthoc_average(path, float(std))
 
 
 def _instead(network: object, sampler: str) -> str:

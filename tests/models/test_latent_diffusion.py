@@ -234,6 +234,14 @@ def test_averages_of_other_widths_afterwards(unbroken) -> None:
     assert 0 < distances[0] < distances[1] < distances[2]
 
 
+def test_export_takes_a_width(unbroken, tmp_path, capfd) -> None:
+    assert main(["export", f"checkpoint={unbroken}", f"out={tmp_path}", "ema_std=0.07"]) == 0
+    ours, expected = load(tmp_path), posthoc_average(unbroken, 0.07)
+    assert_same(dict(ours.state_dict()), dict(expected.state_dict()))
+    assert main(["export", f"checkpoint={unbroken}", f"out={tmp_path}", "ema_std=wide"]) == 2
+    assert "ema_std: got 'wide'" in capfd.readouterr().err
+
+
 def test_a_run_without_stored_averages_says_so(tmp_path) -> None:
     with pytest.raises(ValueError, match=r"ema_std: .* has no stored averages"):
         posthoc_average(tmp_path, 0.1)
