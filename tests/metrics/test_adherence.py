@@ -80,6 +80,7 @@ def test_correlation_is_pearsons_of_centred_coefficients() -> None:
 
 def test_faces_that_are_not_found_are_left_out_of_means() -> None:
     metric = MeanError()
+    metric.update(torch.tensor([torch.nan]))
     assert metric.compute().value.isnan()
     metric = MeanError()
     metric.update(torch.tensor([1.0, torch.nan, 3.0, torch.inf]))
