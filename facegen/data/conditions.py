@@ -79,7 +79,7 @@ def _column(rows: pa.Table, name: str) -> pa.Array:
         known = ", ".join((*PARTS, *PICTURES, *TEXTS))
         raise ValueError(
             f"conditions: the faces have no {name!r}; expected {known} or numbers of their table, which "
-            "facegen data index makes from what a dataset ships"
+            "facegen data index makes from what a dataset ships; captions and sketches: facegen data describe"
         )
     if missing := rows[name].null_count:
         example = rows.filter(rows[name].is_null())["id"][0].as_py()

@@ -1,6 +1,6 @@
 """Recipes and batches of synthetic faces that are made on first use."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from facegen.data.recipe import Recipe
 from facegen.data.synthetic.faces import RESOLUTIONS
 from facegen.data.synthetic.source import cache_folder, synthesize, version
 
+_DESCRIBED = ("captions", "sketch")  # columns that are made on request
 _SOURCE = ("num_images", "poses", "faces_seed", "root")  # settings that each source may have for itself
 
 
@@ -25,6 +26,7 @@ def synthetic_recipe(
     rebalance: str | dict[str, Any] | None = None,
     conditions: list[str] | None = None,
     make_workers: int | None = None,
+    describe: Callable[[Path, Sequence[str]], object] | None = None,
 ) -> Recipe:
     """Recipe over a synthetic source that is made on first use, in a cache folder unless `root` names another.
 
@@ -32,7 +34,8 @@ def synthetic_recipe(
     added: further synthetic sources by name, each a mapping {num_images, poses, faces_seed, root} of what differs.
     rebalance: a rule for how often each face comes, by its pose (see `facegen.data.balance`).
     conditions: columns that come with every image: parts, landmarks, coefficients_identity, coefficients_expression,
-        coefficients_albedo, coefficients_light.
+        coefficients_albedo, coefficients_light; and captions and sketch, which `describe(root, columns)` adds to the
+        table of a source (`facegen.curation.describing.describe`), and does nothing where they are there.
     Raises ValueError for an unknown setting of an added source, or one with the name of the first, its `poses`.
     """
     if poses in (added or {}):
@@ -42,6 +45,10 @@ def synthetic_recipe(
         name: {**first, "root": None, **_known(name, own)} for name, own in (added or {}).items()
     }
     made = {name: str(_made(resolution, make_workers, **settings)) for name, settings in sources.items()}
+    wanted = [name for name in _DESCRIBED if name in (conditions or ())]
+    if wanted and describe is not None:
+        for source in made.values():
+            describe(Path(source), wanted)
     roots: Any = made if added else made[poses]
     return Recipe(roots, resolution, mirror=mirror, labels=labels, rebalance=rebalance, conditions=conditions)
 
@@ -77,8 +84,9 @@ def synthetic_data(
     seed: int = 0,
     cache: bool | str = "auto",
     check: bool = True,
+    describe: Callable[[Path, Sequence[str]], object] | None = None,
 ) -> FaceDataModule:
     """Batches of `synthetic_recipe`. `faces_seed` chooses the faces, `seed` their order."""
     faces = (num_images, resolution, poses, faces_seed, root, mirror, labels, added, rebalance, conditions)
-    recipe = synthetic_recipe(*faces)
+    recipe = synthetic_recipe(*faces, describe=describe)
     return FaceDataModule(recipe, batch_size, workers, seed, cache, check)
