@@ -11,6 +11,7 @@ from facegen.networks.diffusion.control import ControlBranch
 from facegen.networks.diffusion.first_stage import FirstStage
 from facegen.networks.diffusion.generator import LatentGenerator
 from facegen.networks.diffusion.unet import UNet
+from facegen.networks.parsing import ParsingNetwork
 from facegen.networks.reconstruction import ReconstructionNetwork
 
 CONFIG = "export"
@@ -67,6 +68,8 @@ def describe(network: object, out: Path) -> str:
     if isinstance(network, ReconstructionNetwork):
         kind, count = network.init_kwargs["kind"], network.num_coefficients
         what = f"{kind}, {network.size} pixels, {count} coefficients"
+    elif isinstance(network, ParsingNetwork):
+        what = f"{network.size} pixels, {len(network.parts)} parts of faces"
     elif isinstance(network, FirstStage):
         side = network.latent_size
         what = f"{network.kind}, {network.img_resolution} pixels, latents {network.latent_channels}x{side}x{side}"

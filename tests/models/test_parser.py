@@ -167,6 +167,13 @@ def test_a_run_from_the_command_line(run: Path) -> None:
     assert facegen.load(run).parts == part_names("parts")
 
 
+def test_an_export_says_what_it_is(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", f"checkpoint={run}", f"out={tmp_path / 'out'}"]) == 0
+    assert "ParsingNetwork, 16 pixels, 9 parts of faces" in capsys.readouterr().out
+    assert main(["generate", f"checkpoint={run}", "seeds=0", f"outdir={tmp_path}"]) == 2
+    assert "holds a parser of face parts, expected a generator" in capsys.readouterr().err
+
+
 def test_a_resumed_run_ends_alike(run: Path, tmp_path: Path) -> None:
     root = run.parents[1] / "faces"
     assert main(["train", *words(root, tmp_path, "name=run")]) == 0
