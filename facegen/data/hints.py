@@ -33,7 +33,7 @@ def hint(
     `render`, `albedo`, `normals`, `depth` and `uv` are drawn from coefficients: the columns `coefficients_*` and the
     cameras of synthetic faces, or the column `coefficients` of `model` (default: the procedural one, before EG3D's
     camera), black around the face. A column `render` is taken as it is. `landmarks` are lines through the 68 points of
-    the column of that name, in pixels of pictures of `landmarks_side` (default: the hints'), or of coefficients.
+    the column of that name, in pixels of pictures of `landmarks_side` (default: the batch's), or of coefficients.
     `mask`, `segmentation` and `parts` are the columns of ids in colours, `sketch` the column.
     resolution: side of the hints; the batch's by default, which is all that pictures in columns have.
     Raises ValueError for other names, and where a batch lacks what is needed.
@@ -44,7 +44,7 @@ def hint(
         return _of_column(name, batch, side)
     if name == LANDMARKS and name in batch.conditions:
         points = batch.conditions[name].float().unflatten(1, (NUM_POINTS, 2))
-        return draw_landmarks(_checked(points / (landmarks_side or side)), side)
+        return draw_landmarks(_checked(points / (landmarks_side or batch.images.shape[-1] or side)), side)
     if missing := _missing(name, batch):
         raise ValueError(
             f"hints: {name} needs {', '.join(missing)}, which the faces come without; add "
