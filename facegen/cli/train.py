@@ -132,6 +132,8 @@ def _copy_weights(model: Any, source: str) -> None:
             whole, config = checkpoint["state_dict"], checkpoint["facegen"].get("generator", {})
             names = (*model.networks, model.averaged)
             states = {n: {k.removeprefix(f"{n}."): v for k, v in whole.items() if k.startswith(f"{n}.")} for n in names}
+            if not states.get("discriminator", True):
+                del states["discriminator"]  # an autoencoder's may come later
         else:
             averaged = load_any(path)  # an export, or a file of others, holds the averaged generator only
             config, states = network_config(averaged), _states(model, averaged)
