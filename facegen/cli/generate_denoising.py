@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from facegen.cli import pictures
-from facegen.cli.generate_diffusion import Wanted, cell, denoising, made
+from facegen.cli.generate_wanted import Wanted, cell, denoising, made
 from facegen.data.pictures import to_uint8
 from facegen.evaluation.asked import sampling_of
 

@@ -1,23 +1,19 @@
 """`facegen generate` with a diffusion model: pictures, sweeps of poses, and films."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from einops import rearrange
-from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
-from facegen.cli import generate_asked, generate_renders, pictures, sampling
+from facegen.cli import generate_asked, generate_renders, pictures
 from facegen.cli import generate_cameras as look_from
 from facegen.cli.generate_hints import control_scales, hint_paths
 from facegen.cli.generate_tracks import check_film, slerp
-from facegen.data.pictures import save_png, to_uint8
-from facegen.evaluation.asked import Asked, denoised, sampling_of
-from facegen.evaluation.plan import Denoising
+from facegen.cli.generate_wanted import Wanted, cell, denoising, made, wanted
+from facegen.data.pictures import save_png
+from facegen.evaluation.asked import sampling_of
 
 _OF_OTHERS: Mapping[str, Any] = {  # settings of generators with a mapping network or with a volume, and their defaults
     "truncation": 1.0,
@@ -31,18 +27,6 @@ _OF_OTHERS: Mapping[str, Any] = {  # settings of generators with a mapping netwo
     "volume": False,
     "mesh": False,
 }
-
-
-class Wanted(NamedTuple):
-    """N pictures before they are made: whose seeds, their starting noise, and what they are asked for."""
-
-    seeds: list[int]
-    z: Float[Tensor, "picture z_dim"]
-    asked: Asked
-
-    def at(self, rows: list[int]) -> "Wanted":
-        """Some of them, by number."""
-        return Wanted([self.seeds[row] for row in rows], self.z[rows], self.asked.at(rows))
 
 
 def check(generator: Any, film: str | None, settings: dict[str, Any]) -> None:
@@ -70,11 +54,6 @@ def check(generator: Any, film: str | None, settings: dict[str, Any]) -> None:
         raise ValueError(f"labels: got {settings['labels']!r}, but {own} has cameras of its own; leave the setting out")
 
 
-def denoising(settings: dict[str, Any]) -> Denoising:
-    """What the sampler is told."""
-    return Denoising(**{name: settings[name] for name in ("sampler", "steps", "guidance", "eta")})
-
-
 def generate(generator: Any, film: str | None, seeds: list[int], settings: dict[str, Any], outdir: Path) -> None:
     """What the settings ask for."""
     check(generator, film, settings)
@@ -88,63 +67,6 @@ def generate(generator: Any, film: str | None, seeds: list[int], settings: dict[
         _save_film(generator, film, seeds, settings, outdir)
     if not (settings["poses"] or film):
         _save_pictures(generator, seeds, settings, outdir)
-
-
-def wanted(generator: Any, seeds: list[int], settings: dict[str, Any]) -> Wanted:
-    """One picture per seed."""
-    z = sampling.latents(seeds, generator.z_dim)
-    return Wanted(seeds, z, generate_asked.asked(generator, seeds, settings))
-
-
-class Grain:
-    """Normal numbers from a stream of each seed: what eta adds to a picture does not depend on its batch."""
-
-    def __init__(self, seeds: list[int], device: torch.device) -> None:
-        self.streams, self.device = [torch.Generator().manual_seed(seed) for seed in seeds], device
-
-    def __call__(self, shape: list[int]) -> Tensor:
-        """Numbers of a shape whose first axis is that of the seeds."""
-        drawn = [torch.randn(list(shape)[1:], generator=stream) for stream in self.streams]
-        return torch.stack(drawn).to(self.device)
-
-
-def made(generator: Any, want: Wanted, settings: dict[str, Any], title: str = "pictures") -> Iterator[pictures.Picture]:
-    """The pictures, `batch_size` at a time, with a bar of the sampler's steps below that of the pictures."""
-    with tqdm(total=len(want.seeds), desc=title, unit="img") as bar:
-        for batch in _batches(generator, want, settings):
-            bar.update(len(batch))
-            yield from batch
-
-
-def _batches(generator: Any, want: Wanted, settings: dict[str, Any]) -> Iterator[pictures.Pictures]:
-    device = next(generator.parameters()).device
-    scales = control_scales(generator, settings["control_scales"])
-    away = generate_asked.negative(generator, len(want.seeds), settings)
-    for start in range(0, len(want.seeds), settings["batch_size"]):
-        rows = list(range(start, min(start + settings["batch_size"], len(want.seeds))))
-        part = want.at(rows)
-        more: dict[str, Any] = {"control_scales": scales}
-        if away is not None:
-            more["negative"] = {name: [texts[row] for row in rows] for name, texts in away.items()}
-        with tqdm(desc="steps", unit="step", leave=False, position=1) as bar:
-            more["progress"] = _mover(bar)
-            randn = Grain(part.seeds, device)
-            images = denoised(generator, part.z.to(device), part.asked, denoising(settings), randn, **more)
-        yield rearrange(to_uint8(images), "n c h w -> n h w c").cpu().numpy()
-
-
-def _mover(bar: Any) -> Any:
-    def move(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    return move
-
-
-def cell(want: Wanted, row: int, picture: pictures.Picture) -> pictures.Picture:
-    """The picture below the hints that it was made from, where there are some."""
-    hints = [to_uint8(2 * hint[row : row + 1] - 1)[0] for hint in want.asked.hints.values()]
-    return np.concatenate([*(rearrange(hint, "c h w -> h w c").numpy() for hint in hints), picture])
 
 
 def _save_pictures(generator: Any, seeds: list[int], settings: dict[str, Any], outdir: Path) -> None:
