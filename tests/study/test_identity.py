@@ -22,7 +22,8 @@ def hash_of(*more: str) -> str:
 def test_technical_settings_are_no_other_training() -> None:
     logs = ["wandb=offline", "wandb_group=z", "tensorboard=true", "keep_checkpoints=9"]
     machine = ["name=x", "runs_dir=y", "threads=3", "workers=5", "device=gpu", "resume=auto", "data.cache=false"]
-    technical = [*logs, *machine, "datasets.root=/d"]
+    watching = ["adherence.parser=p", "adherence.num_faces=3", "held_out={root: other}"]
+    technical = [*logs, *machine, *watching, "datasets.root=/d"]
     assert hash_of(*technical) == hash_of()
 
 
