@@ -107,8 +107,8 @@ def _conditioner(
 ) -> Part | None:
     if token_dim == 0:
         return None
-    has_text = "text_encoder" in components and (folder / "text_encoder" / CONFIG).is_file()
-    return text_conditioner(token_dim, text_encoder or (folder if has_text else None))
+    prompts = components.get("text_encoder", "").startswith("CLIPTextModel")
+    return text_conditioner(token_dim, text_encoder or (folder if prompts else None))
 
 
 def _controls(folder: Path, components: Mapping[str, str], denoiser: Part, names: list[str]) -> dict[str, Part]:

@@ -148,7 +148,8 @@ def _write_texts(network: LatentGenerator, source: Path | None, folder: Path) ->
         return write_nothing(tokens[0], folder)
     for name in ("text_encoder", "tokenizer"):
         shutil.copytree(source / name, folder / name)
-    return {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
+    words = read_json(folder / "tokenizer" / "tokenizer_config.json").get("tokenizer_class", "CLIPTokenizer")
+    return {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", words]}
 
 
 def _write_index(network: LatentGenerator, folder: Path, kind: str, texts: dict[str, list[str]]) -> None:

@@ -27,10 +27,9 @@ def sample(folder: Path) -> dict[str, torch.Tensor]:
         several = len(hints) > 1
         how["image"] = hints if several else hints[0]
         how["controlnet_conditioning_scale"] = scales if several else scales[0]
+    how |= {"prompt": asked["prompts"]} if asked["prompts"] else {"prompt_embeds": inputs["tokens"]}
     return {
-        str(guidance): torch.from_numpy(
-            pipe(prompt_embeds=inputs["tokens"], latents=inputs["latents"], guidance_scale=guidance, **how).images
-        )
+        str(guidance): torch.from_numpy(pipe(latents=inputs["latents"], guidance_scale=guidance, **how).images)
         for guidance in asked["guidance"]
     }
 

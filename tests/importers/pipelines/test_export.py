@@ -18,7 +18,7 @@ from facegen.importers.pipelines.write import Exported
 from facegen.networks.diffusion.dit import DiT
 from facegen.networks.diffusion.first_stage import FirstStage
 from facegen.networks.diffusion.generator import LatentGenerator
-from tests.importers.pipelines.tiny import NUMBERS, tiny
+from tests.importers.pipelines.tiny import NUMBERS, prompted, tiny
 
 STEPS, SEED, SCALES = 4, 5, (0.7, 0.4)
 TOKENS = {"coefficients": NUMBERS}
@@ -26,19 +26,22 @@ FLOW: dict[str, Any] = {"objective": "flow", "shift": 2.0}
 HEADS = {"head_channels": None, "num_heads": 4}
 V: dict[str, Any] = {"objective": "v", "zero_terminal_snr": True}
 
-MODELS: dict[str, Callable[[], LatentGenerator]] = {
-    "vq": lambda: tiny("vq"),
-    "kl": lambda: tiny(sampling={"sampler": "dpm++2m"}),
-    "kl_flow": lambda: tiny(process=FLOW, sampling={"sampler": "flow_euler"}),
-    "tokens": lambda: tiny(inputs=TOKENS),
-    "tokens_v": lambda: tiny(inputs=TOKENS, process=V, sampling={"sampler": "dpm++2m"}),
-    "tokens_flow": lambda: tiny(inputs=TOKENS, process=FLOW, sampling={"sampler": "flow_euler"}),
-    "tokens_unipc": lambda: tiny(inputs=TOKENS, sampling={"sampler": "unipc"}),
-    "control": lambda: tiny(inputs=TOKENS, controls=("mask",)),
-    "controls": lambda: tiny(inputs=TOKENS, controls=("a_mask", "b_render"), unet=HEADS),
-    "controls_flow": lambda: tiny(inputs=TOKENS, controls=("mask",), process=FLOW, sampling={"sampler": "flow_heun"}),
+MODELS: dict[str, Callable[[Path], LatentGenerator]] = {
+    "vq": lambda _: tiny("vq"),
+    "kl": lambda _: tiny(sampling={"sampler": "dpm++2m"}),
+    "kl_flow": lambda _: tiny(process=FLOW, sampling={"sampler": "flow_euler"}),
+    "tokens": lambda _: tiny(inputs=TOKENS),
+    "tokens_v": lambda _: tiny(inputs=TOKENS, process=V, sampling={"sampler": "dpm++2m"}),
+    "tokens_flow": lambda _: tiny(inputs=TOKENS, process=FLOW, sampling={"sampler": "flow_euler"}),
+    "tokens_unipc": lambda _: tiny(inputs=TOKENS, sampling={"sampler": "unipc"}),
+    "control": lambda _: tiny(inputs=TOKENS, controls=("mask",)),
+    "controls": lambda _: tiny(inputs=TOKENS, controls=("a_mask", "b_render"), unet=HEADS),
+    "controls_flow": lambda _: tiny(inputs=TOKENS, controls=("mask",), process=FLOW, sampling={"sampler": "flow_heun"}),
+    "prompts": lambda root: tiny(inputs=prompted(root / "clip")),
 }  # fmt: skip
 PIPELINES = {"vq": "LDMPipeline", "kl": "LDMPipeline", "tokens": "StableDiffusionPipeline"}
+PIPELINES["prompts"] = PIPELINES["tokens"]
+PROMPTS = ["a young man", "man a"]
 CONTROLLED = "StableDiffusionControlNetPipeline"
 
 
@@ -48,10 +51,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Latent
     root = tmp_path_factory.mktemp("pipelines")
     found = {}
     for name, make in MODELS.items():
-        model = make()
+        model = make(root)
         written = export_pipeline(model, root / name)
         save_file(_inputs(model), root / name / "inputs.safetensors")
         asked = {"steps": STEPS, "seed": SEED, "guidance": [1.0, 3.0], "scales": SCALES}
+        asked["prompts"] = PROMPTS if name == "prompts" else None
         (root / name / "asked.json").write_text(json.dumps(asked))
         found[name] = model, root / name, written
     folders = [str(folder) for _, folder, _ in found.values()]
@@ -61,7 +65,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Latent
     return found
 
 
-def _conditions() -> dict[str, torch.Tensor]:
+def _conditions(model: LatentGenerator) -> dict[str, Any]:
+    if model.condition_names == ("caption",):
+        return {"caption": PROMPTS}
     return {"coefficients": torch.randn(2, 5, generator=torch.Generator().manual_seed(1))}
 
 
@@ -75,7 +81,7 @@ def _noise(model: LatentGenerator) -> torch.Tensor:
 
 
 def _inputs(model: LatentGenerator) -> dict[str, torch.Tensor]:
-    tokens = model.embed(_conditions(), 2).tokens if model.conditioner else None
+    tokens = model.embed(_conditions(model), 2).tokens if model.conditioner else None
     hints = {f"hint.{name}": hint for name, hint in _hints(model).items()}
     return {"latents": _noise(model), **hints, **({} if tokens is None else {"tokens": tokens})}
 
@@ -85,7 +91,9 @@ def _inputs(model: LatentGenerator) -> dict[str, torch.Tensor]:
 def test_samples_are_the_same_bits(name: str, exported: dict[str, Any]) -> None:
     model, folder, written = exported[name]
     for guidance, theirs in load_file(folder / "outputs.safetensors").items():
-        told: dict[str, Any] = {"conditions": _conditions(), "guidance": float(guidance)} if model.conditioner else {}
+        told: dict[str, Any] = (
+            {"conditions": _conditions(model), "guidance": float(guidance)} if model.conditioner else {}
+        )
         told |= {"hints": _hints(model), "control_scales": dict(zip(model.control_names, SCALES, strict=False))}
         ours = model(_noise(model).flatten(1), steps=STEPS, sampler=written.sampler, **told)
         assert torch.equal((ours / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1), theirs)

@@ -116,7 +116,7 @@ SETTINGS: list[tuple[str, dict[str, Any], str]] = [
     ("unet/config.json", {"block_out_channels": None}, "block_out_channels"),
     ("unet/config.json", {"block_out_channels": [32, 128]}, "expected"),
     ("vae/config.json", {"shift_factor": 0.1}, "shift_factor=0.1"),
-    ("vae/config.json", {"latent_channels": 16}, "has shape"),
+    ("vae/config.json", {"latent_channels": 16}, "expected 16, as the first stage"),
     ("vae/config.json", {"_class_name": "AutoencoderTiny"}, "AutoencoderTiny"),
     ("controlnet/config.json", {"global_pool_conditions": True}, "global_pool_conditions=True"),
     ("controlnet/config.json", {"controlnet_conditioning_channel_order": "bgr"}, "channel_order=bgr"),

@@ -1,5 +1,6 @@
 """Tiny random models of every kind that diffusers has a pipeline for."""
 
+from pathlib import Path
 from typing import Any
 
 from facegen.checkpoint import network_config
@@ -37,3 +38,22 @@ def tiny(
             **more,
         )
     )
+
+
+def prompted(folder: Path) -> dict[str, Any]:
+    """Inputs of a conditioner that is told by prompts alone, as Stable Diffusion is, with a random CLIP in a folder."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+
+    words = ["</s>", "<s>", "a", "young", "man"]
+    made: Any = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="a"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 0)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="</s>", model_max_length=6)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    sizes = {"hidden_size": 24, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1}
+    tokens = {"vocab_size": len(words), "max_position_embeddings": 6, "bos_token_id": 1, "eos_token_id": 0}
+    randomised(CLIPTextModel(CLIPTextConfig(**sizes, **tokens, pad_token_id=0))).save_pretrained(
+        folder / "text_encoder"
+    )
+    return {"caption": {"kind": "text", "encoder": str(folder), "null": "empty", "tokens": 6}}
