@@ -135,7 +135,7 @@ def _texts(name: str, columns: Sequence[str], batch: FaceBatch, draws: Indices) 
         example = batch.ids[empty[0]] if batch.ids else empty[0]
         raise ValueError(
             f"conditions: {name}: {len(empty)} of {len(choices)} faces have no text in {', '.join(columns)} "
-            f"(first {example}); exclude them, or make captions with facegen data curate"
+            f"(first {example}); exclude them, or make captions with facegen data describe"
         )
     drawn = draws.indices(_MANY, len(choices)).tolist()
     return [texts[number % len(texts)] for texts, number in zip(choices, drawn, strict=True)]

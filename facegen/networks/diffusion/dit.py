@@ -163,7 +163,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch patch width"]) -> Tensor:
         """What each patch reads from all patches."""
-        return self.out(_attended(*self.qkv(x).chunk(3, dim=2), self.heads))
+        q, k, v = self.qkv(x).chunk(3, dim=2)
+        return self.out(_attended(q, k, v, self.heads))
 
 
 class CrossAttention(nn.Module):
@@ -178,7 +179,8 @@ class CrossAttention(nn.Module):
         self, x: Float[Tensor, "batch patch width"], tokens: Float[Tensor, "batch token token_width"]
     ) -> Tensor:
         """What each patch reads from the tokens."""
-        return self.out(_attended(self.q(x), *self.kv(tokens).chunk(2, dim=2), self.heads))
+        k, v = self.kv(tokens).chunk(2, dim=2)
+        return self.out(_attended(self.q(x), k, v, self.heads))
 
 
 def _attended(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:

@@ -219,7 +219,7 @@ def test_a_regressor_learns_to_use_a_condition(name: str) -> None:
     """A readout of the context finds what numbers or words say, and knows nothing where they are left out."""
     words = ["bald", "smiling", "young", "pale"]
     network = conditioner({name: {**INPUTS[name], "tokens": 7}})
-    readout = nn.Linear(16 * network.embeddings[name].shape[0], 1)
+    readout = nn.Linear(16 * 7, 1)
     optimizer = torch.optim.Adam([*network.parameters(), *readout.parameters()], lr=0.01)
     generator = torch.Generator().manual_seed(2)
 

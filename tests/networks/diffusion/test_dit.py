@@ -1,5 +1,7 @@
 """DiT: the paper's network, its start, and what it is told."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from facegen.networks.diffusion.dit import DiT, sine_positions
 TINY = {"in_channels": 3, "size": 8, "patch": 2, "width": 32, "depth": 2, "heads": 4}
 
 
-def tiny(random: bool = True, **changes: int) -> DiT:
+def tiny(random: bool = True, **changes: Any) -> DiT:
     """A DiT whose layers are not zero anywhere, unless asked for as it starts."""
     torch.manual_seed(0)
     network = DiT(**{**TINY, **changes})
@@ -34,7 +36,7 @@ def test_it_is_the_network_of_diffusers() -> None:
     from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 
     torch.manual_seed(0)
-    theirs = DiTTransformer2DModel(4, 8, 3, 6, num_layers=2, sample_size=8, num_embeds_ada_norm=10, norm_eps=1e-6)
+    theirs: Any = DiTTransformer2DModel(4, 8, 3, 6, num_layers=2, sample_size=8, num_embeds_ada_norm=10, norm_eps=1e-6)
     for parameter in theirs.parameters():
         nn.init.normal_(parameter, std=0.1)
     for block in theirs.transformer_blocks:  # each has its own copy of the time's and the class's embedding
@@ -153,7 +155,7 @@ def test_it_is_built_again_from_its_configuration() -> None:
         ({"width": 30, "heads": 5}, "width: got 30"),
     ],
 )
-def test_sizes_that_cannot_be_built(changes: dict[str, int], message: str) -> None:
+def test_sizes_that_cannot_be_built(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tiny(**changes)
 

@@ -22,7 +22,7 @@ _SPOKEN = "a young man she wears eyeglasses and has wavy hair"
 VOCABULARY = ["<pad>", "</s>", "<unk>", "<s>", *_SPOKEN.split()]
 
 
-def words(**arguments: int) -> WordEncoder:
+def words(**arguments: Any) -> WordEncoder:
     torch.manual_seed(0)
     return WordEncoder(16, **{"length": 8, "buckets": 64, **arguments})
 
