@@ -10,6 +10,7 @@ from torch import Tensor
 
 from facegen.checkpoint import cache_folder
 from facegen.data.batch import FaceBatch
+from facegen.data.hint_faces import KNOWN, known_coefficients
 from facegen.geometry.cameras import head_angles, head_rotation
 from facegen.geometry.perspective import EG3D, Perspective
 from facegen.models.draws import Draws
@@ -18,8 +19,6 @@ from facegen.morphable import spherical_harmonics
 from facegen.morphable.coefficients import LIGHT, Coefficients
 from facegen.morphable.procedural_model import procedural_faces
 from facegen.networks.reconstruction import ReconstructionNetwork, regress
-
-_COLUMNS = tuple(f"coefficients_{kind}" for kind in ("identity", "expression", "albedo", "light"))
 
 
 class Supervised(NamedTuple):
@@ -47,7 +46,7 @@ class KnownFaces:
         noise: float = 0.06,
         weights: dict[str, float] | None = None,
     ) -> None:
-        self.morphable, self.columns = "procedural", _COLUMNS
+        self.morphable, self.columns = "procedural", KNOWN
         self.faces = procedural_faces(cache_folder(), detail)
         self.perspective = Perspective(*perspective)  # type: ignore[arg-type]
         self.model = self.faces.model.with_perspective(self.perspective)
@@ -73,16 +72,10 @@ class KnownFaces:
 
     def truth(self, batch: FaceBatch) -> Float[Tensor, "batch coefficient"]:
         """The true coefficients of a batch. Raises ValueError where it lacks the columns."""
-        if batch.cameras.shape[1] != 25:
-            raise ValueError("reconstruction: the faces have no camera labels; add data.labels=true")
-        if missing := [name for name in self.columns if name not in batch.conditions]:
-            raise ValueError(
-                f"reconstruction: the faces come without {', '.join(missing)}; "
-                f"add data.conditions=[{','.join(self.columns)}] and train on data=synthetic"
-            )
-        identity, expression, albedo, light = (batch.conditions[name].cpu() for name in self.columns)
-        found = self.faces.coefficients(identity, expression, albedo, light, batch.cameras.cpu())
-        return found.to(batch.cameras.device)
+        try:
+            return known_coefficients(batch, self.faces)
+        except ValueError as error:
+            raise ValueError(f"reconstruction: {error}") from error
 
     def turned(self, images: Tensor, truth: Coefficients, draws: Draws) -> tuple[Tensor, Coefficients]:
         """What cameras see that are turned about their own place, and the pose before them.

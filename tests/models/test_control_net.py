@@ -121,7 +121,7 @@ def test_a_hint_is_learnt(base: LatentGenerator) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10]), losses
 
 
