@@ -19,10 +19,10 @@ ROOT = golden_root().parent / "golden_diffusion"
 REASON = f"reference numbers not found: {ROOT} does not exist; set FACEGEN_GOLDEN to the folder above it"
 ENDING = ".io.safetensors"
 # README, tolerances
-FORWARD = {"rtol": 0.0, "atol": 2e-5}
-CONTROL = {"rtol": 0.0, "atol": 3e-5}
-LOSS = {"rtol": 1e-5, "atol": 0.0}
-SCHEDULE = {"rtol": 0.0, "atol": 2e-6}
+FORWARD: dict[str, Any] = {"rtol": 0.0, "atol": 2e-5}
+CONTROL: dict[str, Any] = {"rtol": 0.0, "atol": 3e-5}
+LOSS: dict[str, Any] = {"rtol": 1e-5, "atol": 0.0}
+SCHEDULE: dict[str, Any] = {"rtol": 0.0, "atol": 2e-6}
 TRAJECTORY, GRADIENT = 1e-5, 1e-4  # of the largest number
 
 

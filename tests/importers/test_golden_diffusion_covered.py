@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ AVERAGING = ("lit_ema.safetensors", "phema.json")  # tests/diffusion/test_averag
 UNLISTED = ("README.md", "manifest.json")
 
 
-def manifest() -> dict[str, dict[str, object]]:
+def manifest() -> dict[str, dict[str, Any]]:
     return load_json(ROOT / "manifest.json") if ROOT.exists() else {}
 
 
