@@ -17,7 +17,7 @@ from facegen.data.dataset import FaceDataset
 from facegen.data.pictures import to_uint8
 from facegen.evaluation.adherence_figures import Comparison
 from facegen.evaluation.adherence_sides import Judges, Seen, Truth, judged, see, truth_of
-from facegen.evaluation.asked import asked_of_faces, denoised
+from facegen.evaluation.asked import Asked, asked_of_faces, denoised
 from facegen.evaluation.draws import word
 from facegen.evaluation.plan import Denoising
 from facegen.networks.latents import latents
@@ -120,5 +120,7 @@ def _pictures(
     if generator is None:
         return batch.images, {}
     asked = asked_of_faces(generator, batch, draws)
+    if denoising.conditions == "dropped":
+        asked = Asked(asked.c)
     z = latents([seed + place for place in places], generator.z_dim).to(draws.device)
     return to_uint8(denoised(generator, z, asked, denoising, draws.randn)).cpu(), asked.hints

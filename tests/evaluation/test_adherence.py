@@ -10,6 +10,7 @@ import torch.distributed as dist
 from facegen.checkpoint import save_network
 from facegen.evaluation.adherence import CHANCE, FaceDraws, measure
 from facegen.evaluation.adherence_sides import Judges, judged, load_parser
+from facegen.evaluation.plan import Denoising
 from tests.evaluation.toy_faces import COUNT, JUDGES, Colours, Painter, toy_dataset, toy_folder
 from tests.models.tiny import tiny_model
 from tests.programs import in_processes
@@ -111,6 +112,15 @@ def test_mistakes_are_named(root: Path, tmp_path: Path) -> None:
         measure(None, toy_dataset(root), ITEMS, Judges(Colours("mask")))
     with pytest.raises(ValueError, match="holds a Generator, expected a network of model=parser"):
         load_parser(save_network(tiny_model().generator, tmp_path))
+
+
+def test_conditions_can_be_dropped_but_for_the_label(root: Path) -> None:
+    for conditions, hints in (("real", {"parts"}), ("dropped", set())):
+        deaf = Painter("deaf")
+        measure(deaf, toy_dataset(root), ITEMS, JUDGES, Denoising(conditions=conditions))
+        assert set(deaf.shown) == hints
+    found = figures(root, "face", denoising=Denoising(conditions="dropped"))
+    assert found["pose_degrees"] < 0.01, "the camera is a label"
 
 
 def test_draws_belong_to_faces() -> None:

@@ -130,12 +130,14 @@ class Painter(nn.Module):
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind, self.weight = kind, nn.Parameter(torch.zeros(1))
-        self.control_names = ("parts",) if kind == "mask" else ()
+        self.control_names = () if kind == "face" else ("parts",)
         self.c_dim = 25
         self.told: list[Any] = []
+        self.shown: list[str] = []  # names of hints
 
     def forward(self, z: Tensor, c: Tensor, conditions: Any, *, hints: Any, randn: Any, **settings: Any) -> Tensor:
         self.told.append((z, randn([len(z), 2])))
+        self.shown += hints
         if self.kind == "mask":
             return hints["parts"] * 2 - 1
         pictures = toy_pictures() / 127.5 - 1
