@@ -26,6 +26,7 @@ _MAIN = Path(__file__).parents[1] / "facegen/__main__.py"
 
 def start(words: Sequence[str], log: Path, folder: Path | None = None, sabotage: str = "") -> BaseProcess:
     """`facegen <words>` in a process group of its own; what it prints goes to `log`. sabotage: Python to run before."""
+    log.touch()
     where = str((folder or Path.cwd()).absolute())
     program = _SERVER.Process(target=_run, args=(list(words), str(log.absolute()), where, dict(os.environ), sabotage))
     program.start()

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 import hydra
 import yaml
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from facegen.cli import heuristics, schema
 from facegen.cli import overrides as words
@@ -103,13 +106,31 @@ def compose_with_choices(
         typed = [words.as_text_where_needed(word) for word in overrides]
         choices, values = _split_choices([words.in_package(word, second) for word in typed], known)
         _check_agreement(command.config, known.search, choices, [words.parse(word)[1] for word in values])
-        base, _ = composed(command.config, [*known.search, *choices])
+        base, chosen = composed(command.config, [*known.search, *choices])
         plain: Any = OmegaConf.to_container(base)
         admitted = [words.admit(plain, word, command.name) for word in values]
-        cfg, chosen = composed(command.config, [*known.search, *choices, *admitted])
+        if (cfg := _settled(base, admitted, known)) is None:
+            cfg, chosen = composed(command.config, [*known.search, *choices, *admitted])
         given: Any = OmegaConf.to_container(cfg)
         schema.check_defaults(plain, given)
         return cfg, chosen | _several(choices)
+
+
+def _settled(cfg: DictConfig, values: Sequence[str], known: Space) -> DictConfig | None:
+    """A composed configuration with values put in place as Hydra does it last, so that files are read only once.
+
+    None for what is more than a value (a group, `~key`, `+key`) and for what does not fit, which Hydra has words for.
+    """
+    parts = [words.parse(word) for word in values]
+    if any(sign not in ("", "++") or key.partition("@")[0] in known.groups for sign, key, _ in parts):
+        return None
+    try:
+        for override in OverridesParser.create().parse_overrides(list(values)):
+            added = override.is_force_add()
+            OmegaConf.update(cfg, override.key_or_group, override.value(), merge=True, force_add=added)
+    except (HydraException, OmegaConfBaseException):
+        return None
+    return cfg
 
 
 def _check_agreement(config: str, search: Sequence[str], choices: Sequence[str], settled: Sequence[str]) -> None:

@@ -1,9 +1,6 @@
 """`facegen evaluate`: what it writes, prints and refuses, and that a killed one goes on."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from PIL import Image
 from facegen.cli.evaluate import data_of_run
 from tests.cli.conftest import Facegen
 from tests.models.tiny import overrides, photographs
+from tests.programs import start
 
 QUICK = ["extractor=pixels", "processes=1"]
 
@@ -121,12 +119,12 @@ def test_a_killed_evaluation_goes_on(
     data = photographs(tmp_path / "a", 6)
     words = ["evaluate", f"checkpoint={eg3d_export}", "data=folder", f"data.root={data}", *QUICK]
     words += ["metrics=[fid]", "num_images=300", "batch_size=32"]
-    killed = subprocess.Popen([sys.executable, "-m", "facegen", *words], stderr=subprocess.DEVNULL)
+    killed = start(words, tmp_path / "log.txt")
     until = time.monotonic() + 600
     while len(list(cache.rglob("0*.npz"))) < 2 and time.monotonic() < until:  # the real shard and a generated one
         time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    killed.kill()
+    killed.join()
     kept = {path: path.stat().st_mtime_ns for path in cache.rglob("0*.npz")}
     assert 2 <= len(kept) < 4
     values = []

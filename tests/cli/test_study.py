@@ -2,9 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +15,8 @@ from facegen.cli.study import resolved
 from facegen.study import conduct, read_study
 from facegen.study.jobs import Job, alone, in_sequence
 from tests.cli.conftest import Facegen
-from tests.study.conftest import write_study
+from tests.programs import start
+from tests.study.conftest import do, write_study
 
 SHIPPED = sorted(Path(__file__).parents[2].glob("experiments/**/study.yaml"))
 
@@ -81,12 +79,6 @@ def test_every_run_of_every_shipped_study_composes(path: Path) -> None:
     assert (path.parent / "README.md").is_file()
 
 
-def start(folder: Path, log: Path) -> "subprocess.Popen[Any]":
-    command = [sys.executable, "-m", "facegen", "study", "tiny"]
-    with log.open("w") as output:
-        return subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
-
-
 def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -102,15 +94,15 @@ def test_killed_in_a_training_it_goes_on_to_the_same_result(tmp_path: Path) -> N
         (tmp_path / name).mkdir()
         runs = {"one": {"overrides": ["total_kimg=0.2", "snapshot_kimg=0.02"]}}
         write_study(tmp_path / name, "stylegan2", seeds=[0], runs=runs, evaluate={"fid": evaluation})
-    first = start(tmp_path / "killed", tmp_path / "1.txt")
+    first = start(["study", "tiny"], tmp_path / "1.txt", tmp_path / "killed")
     runs = tmp_path / "killed/tiny/runs"
     wait_for(lambda: any(len(checkpoint_files(run)) > 1 for run in runs.glob("one-*")))
-    first.send_signal(signal.SIGKILL)  # the study alone: its training is told so by the system, saves and ends
-    first.wait()
-    for name in ("killed", "unbroken"):
-        log = tmp_path / f"{name}.txt"
-        assert start(tmp_path / name, log).wait() == 0, log.read_text()
-    assert "continuing from" in (tmp_path / "killed.txt").read_text()
+    first.kill()  # the study alone: its training is told so by the system, saves and ends
+    first.join()
+    second = start(["study", "tiny"], log := tmp_path / "2.txt", tmp_path / "killed")
+    second.join()
+    assert second.exitcode == 0 and "continuing from" in log.read_text(), log.read_text()
+    do(tmp_path / "unbroken")
     states, figures = [], []
     for name in ("killed", "unbroken"):
         (run,) = (tmp_path / name / "tiny/runs").iterdir()

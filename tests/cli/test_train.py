@@ -2,15 +2,14 @@
 
 import os
 import signal
-import subprocess
-import sys
-import threading
+import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from facegen.checkpoint import checkpoint_files
+from tests.programs import start
 
 TINY = (
     "resolution=16 batch_size=4 tick_kimg=0.004 snapshot_kimg=1000 grid=2x2 workers=2 data.cache=false device=cpu "
@@ -25,19 +24,13 @@ def test_sigterm_to_all_processes_saves(tmp_path: Path) -> None:
     for index in range(8):
         pixels = np.random.default_rng(index).integers(0, 256, (16, 16, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
-    command = [sys.executable, "-m", "facegen", "train", "data=folder", "data.root=photos", *TINY.split()]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    watchdog = threading.Timer(60, process.kill)
-    watchdog.start()
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("tick 3 "):
-            os.killpg(process.pid, signal.SIGTERM)
-    watchdog.cancel()
-    assert process.wait() == 0, "".join(lines)
-    assert "resume=auto continues" in "".join(lines)
+    log = tmp_path / "log.txt"
+    program = start(["train", "data=folder", "data.root=photos", *TINY.split()], log, tmp_path)
+    until = time.monotonic() + 120
+    while "tick 3 " not in log.read_text() and time.monotonic() < until:
+        time.sleep(0.02)
+    os.killpg(program.pid or 0, signal.SIGTERM)
+    program.join(120)
+    assert program.exitcode == 0, log.read_text()
+    assert "resume=auto continues" in log.read_text()
     assert len(checkpoint_files(tmp_path / "runs" / "r")) == 1

@@ -6,13 +6,13 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.multiprocessing.spawn import start_processes
 
 from facegen.metrics import FID3D, FrechetDistance, KernelDistance, PrecisionRecall
 from facegen.metrics.pose_binned import PoseBinnedFrechet
 from facegen.metrics.pose_bins import PoseBins
 from facegen.metrics.pose_matched import PoseMatchedFrechet
 from tests.metrics.gaussians import features
+from tests.programs import in_processes
 
 D = 8
 
@@ -61,7 +61,7 @@ def _worker(rank: int, world_size: int, folder: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:The ``compute`` method:UserWarning")
 def test_two_processes_agree_with_one(tmp_path: Path) -> None:
-    start_processes(_worker, args=(2, str(tmp_path)), nprocs=2, start_method="spawn")
+    in_processes(_worker, 2, str(tmp_path))
     expected = figures(batch=201) | posed_figures()
     assert expected["counts"].tolist() == [150, 201] and len(expected) == 14
     for rank in range(2):

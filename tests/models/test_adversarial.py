@@ -7,13 +7,13 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.multiprocessing.spawn import start_processes
 
 from facegen.models import TrainingDiverged
 from facegen.models.draws import Draws
 from facegen.models.statistics import RunningMeans
 from facegen.models.stylegan2 import auto_gamma
 from tests.models.tiny import camera_labels, tiny_eg3d, tiny_model
+from tests.programs import in_processes
 
 BATCH = 8
 
@@ -59,7 +59,7 @@ def _worker(rank: int, world_size: int, folder: str, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path, kind: str) -> None:
-    start_processes(_worker, args=(2, str(tmp_path), kind), nprocs=2, start_method="spawn")
+    in_processes(_worker, 2, str(tmp_path), kind)
     ours = torch.load(tmp_path / "gradients.pt", weights_only=True)
     for name, expected in gradients(kind).items():
         scale = expected.abs().max().item()
