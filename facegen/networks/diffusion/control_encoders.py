@@ -27,7 +27,7 @@ class UnconditionalEncoder(nn.Module):
 
 
 def conditional_encoder(unet: Any, hint_channels: int, hint_widths: tuple[int, ...]) -> Any:
-    """diffusers' `ControlNetModel` with fresh weights for a `UNet2DConditionModel`, of which the configuration counts."""
+    """diffusers' `ControlNetModel` with fresh weights for a `UNet2DConditionModel`, which only says its sizes."""
     from diffusers.models.controlnets.controlnet import ControlNetModel
 
     return ControlNetModel.from_unet(
