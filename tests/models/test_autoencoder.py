@@ -86,7 +86,8 @@ def test_scale_is_the_inverse_deviation_of_the_latents() -> None:
 
 def test_scale_is_kept_where_it_is_wanted() -> None:
     model, fixed = tiny(), tiny("vq", measure_scale=False)
-    steps(model, 2), steps(fixed, 2)
+    steps(model, 2)
+    steps(fixed, 2)
     assert float(model.network_ema.scaling_factor) == float(model.network.scaling_factor) != 1
     assert float(fixed.network.scaling_factor) == 1
 

@@ -19,7 +19,8 @@ from tests.golden import golden_root
 ROOT = golden_root().parent / "golden_diffusion"
 REASON = f"reference numbers not found: {ROOT} does not exist; set FACEGEN_GOLDEN to the folder above it"
 ENDING = ".io.safetensors"
-FORWARD, LOSS = {"rtol": 0.0, "atol": 2e-5}, {"rtol": 1e-5, "atol": 0.0}  # README, tolerances
+FORWARD: dict[str, Any] = {"rtol": 0.0, "atol": 2e-5}  # README, tolerances
+LOSS: dict[str, Any] = {"rtol": 1e-5, "atol": 0.0}
 CLEAR = 1e-4  # margin above which the nearest code is the same for certain
 
 pytestmark = pytest.mark.parity
