@@ -201,7 +201,8 @@ class DenoisingTraining(pl.LightningModule):
         generator: Any = self.generator_ema
         self._check_size(data)
         batch, draws = data.dataset[[0]], Draws(self.seed, 0)
-        told = {} if generator.conditioner is None else condition_values(generator.conditioner, batch, draws)
+        conditioner = generator.conditioner
+        told = {} if conditioner is None else condition_values(conditioner, batch, draws, self.faces)
         generator.denoiser.check_inputs(torch.zeros(1, *generator.latent_shape), generator.embed(told, 1))
         self.extra(batch, draws)
 
