@@ -22,14 +22,16 @@ SCHEDULE = [
 ]
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run of 32 images that was evaluated on the way."""
-    monkeypatch.setenv("FACEGEN_CACHE", str(tmp_path / "cache"))
-    photos = photographs(tmp_path / "photos")
-    train(overrides(photos, tmp_path / "runs", "name=run", "total_kimg=0.032", *SCHEDULE))
-    train(overrides(photos, tmp_path / "runs", "name=plain", "total_kimg=0.032"))
-    return tmp_path / "runs/run"
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 32 images that was evaluated on the way, and beside it one that was not."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    photos = photographs(folder / "photos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEGEN_CACHE", str(folder / "cache"))
+        train(overrides(photos, folder / "runs", "name=run", "total_kimg=0.032", *SCHEDULE))
+        train(overrides(photos, folder / "runs", "name=plain", "total_kimg=0.032"))
+    return folder / "runs/run"
 
 
 def rows(run: Path) -> list[dict[str, float]]:
