@@ -6,18 +6,19 @@ Each folder holds `inputs.safetensors` beside the pipeline's files; what comes o
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline  # type: ignore[attr-defined]
 from safetensors.torch import load_file, save_file
 
 
 def sample(folder: Path) -> dict[str, torch.Tensor]:
     """Pictures (N, H, W, 3) in [0, 1], for each guidance."""
-    pipe = DiffusionPipeline.from_pretrained(folder)
+    pipe: Any = DiffusionPipeline.from_pretrained(folder)
     pipe.set_progress_bar_config(disable=True)
     inputs, asked = load_file(folder / "inputs.safetensors"), json.loads((folder / "asked.json").read_text())
-    how = {"num_inference_steps": asked["steps"], "output_type": "np"}
+    how: dict[str, Any] = {"num_inference_steps": asked["steps"], "output_type": "np"}
     if type(pipe).__name__ == "LDMPipeline":
         seeded = torch.Generator().manual_seed(asked["seed"])
         return {"1.0": torch.from_numpy(pipe(batch_size=2, generator=seeded, **how).images)}

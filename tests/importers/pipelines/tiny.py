@@ -51,8 +51,18 @@ def prompted(folder: Path) -> dict[str, Any]:
     made.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 0)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="</s>", model_max_length=6)
     tokenizer.save_pretrained(folder / "tokenizer")
-    sizes = {"hidden_size": 24, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1}
-    tokens = {"vocab_size": len(words), "max_position_embeddings": 6, "bos_token_id": 1, "eos_token_id": 0}
+    sizes: dict[str, Any] = {
+        "hidden_size": 24,
+        "intermediate_size": 32,
+        "num_attention_heads": 2,
+        "num_hidden_layers": 1,
+    }
+    tokens: dict[str, Any] = {
+        "vocab_size": len(words),
+        "max_position_embeddings": 6,
+        "bos_token_id": 1,
+        "eos_token_id": 0,
+    }
     randomised(CLIPTextModel(CLIPTextConfig(**sizes, **tokens, pad_token_id=0))).save_pretrained(
         folder / "text_encoder"
     )
