@@ -41,7 +41,8 @@ def test_hostile_pickles_are_refused(refused, golden: Path, tmp_path: Path, monk
 
 
 def test_a_folder_is_no_pickle(refused, tmp_path: Path) -> None:
-    assert "expected a file or a folder of diffusers" in refused("import", f"checkpoint={tmp_path}", f"out={tmp_path / 'o'}")
+    said = refused("import", f"checkpoint={tmp_path}", f"out={tmp_path / 'o'}")
+    assert "expected a file or a folder of diffusers" in said
 
 
 def test_a_morphable_model_becomes_one_file(facegen: Facegen, tmp_path: Path) -> None:
