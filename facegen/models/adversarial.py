@@ -5,7 +5,7 @@ under Lightning, since two networks alternate; the clock is `images_seen`, never
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import lightning.pytorch as pl
@@ -18,7 +18,7 @@ from facegen.losses import discriminator_loss, generator_loss, r1_penalty
 from facegen.models.distributed import mean_over_processes, sum_over_processes, world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
-from facegen.models.resume import progress, restore
+from facegen.models.resume import Resumable, progress
 from facegen.models.schedule import Phase, ema_beta, lazy_adam, phases, update_ema
 from facegen.models.statistics import RunningMeans
 from facegen.networks.ada import AUGMENT_PRESETS, AdaController, AugmentPipe
@@ -52,7 +52,7 @@ def to_float(images: Tensor) -> Tensor:
     return images.to(torch.float32) / 127.5 - 1 if images.dtype == torch.uint8 else images
 
 
-class AdversarialTraining(pl.LightningModule):
+class AdversarialTraining(Resumable, pl.LightningModule):
     """Alternating training of `generator` and `discriminator`, with `generator_ema` for everything that people see."""
 
     averaged = "generator_ema"  # the network that is kept
@@ -275,11 +275,6 @@ class AdversarialTraining(pl.LightningModule):
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     @property
-    def nonfinite_steps(self) -> int:
-        """Optimiser steps so far whose gradients were not finite."""
-        return self.guard.steps
-
-    @property
     def mapping(self) -> Any:
         """The mapping network, which keeps the average w."""
         return self.generator.mapping
@@ -309,7 +304,3 @@ class AdversarialTraining(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the clock, the configuration and the unfinished statistics; plain values only."""
         checkpoint["facegen"] = {"generator": network_config(self.generator), **progress(self)}
-
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
-        restore(self, checkpoint["facegen"])

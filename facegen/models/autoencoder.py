@@ -24,7 +24,7 @@ from facegen.models.autoencoder_scale import LatentScale
 from facegen.models.distributed import mean_over_processes, world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
-from facegen.models.resume import progress, restore
+from facegen.models.resume import Resumable
 from facegen.models.schedule import ema_beta, update_ema
 from facegen.models.statistics import RunningMeans
 from facegen.networks.diffusion.first_stage import FirstStage, Reconstructed, gaussian
@@ -34,7 +34,7 @@ _ADVICE = "Lower the learning rate, or start the discriminator later"
 _BETAS = (0.5, 0.9)  # of both Adams, as published
 
 
-class Autoencoder(pl.LightningModule):
+class Autoencoder(Resumable, pl.LightningModule):
     """Reconstruction, KL or codebook, and adversarial loss, with Adam; `network_ema` is what is kept.
 
     network: arguments of `FirstStage`. discriminator: arguments of `PatchDiscriminator`; None: no adversarial loss.
@@ -93,11 +93,6 @@ class Autoencoder(pl.LightningModule):
         """What is trained, by name."""
         other = {} if self.discriminator is None else {"discriminator": self.discriminator}
         return {"network": self.network, **other}
-
-    @property
-    def nonfinite_steps(self) -> int:
-        """Optimiser steps so far whose gradients were not finite."""
-        return self.guard.steps
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for each network."""
@@ -217,12 +212,3 @@ class Autoencoder(pl.LightningModule):
             "measure_scale": self.scale is not None,
             "data": None if data is None else data.recipe.fingerprint,
         }
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the clock, the configuration and the unfinished statistics; plain values only."""
-        own = {"averaged": self.averaged, "network": network_config(self.network)}
-        checkpoint["facegen"] = {**own, **progress(self)}
-
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
-        restore(self, checkpoint["facegen"])

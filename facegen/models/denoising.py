@@ -21,7 +21,7 @@ from facegen.models.conditioning import FaceConditions
 from facegen.models.distributed import world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
-from facegen.models.resume import progress, restore
+from facegen.models.resume import Resumable
 from facegen.models.statistics import RunningMeans
 from facegen.networks.diffusion import Context, LatentGenerator
 
@@ -46,7 +46,7 @@ class Noised(NamedTuple):
         return Noised(self.clean[rows], self.noise[rows], self.t[rows], values, kept, self.extra)
 
 
-class DenoisingTraining(pl.LightningModule):
+class DenoisingTraining(Resumable, pl.LightningModule):
     """Training of denoisers of latents, with everything but what they are.
 
     generator_ema: the whole model, whose averaged parts follow `networks`. batch_size: images per step over all
@@ -189,11 +189,6 @@ class DenoisingTraining(pl.LightningModule):
         if norm is not None:
             self.statistics.add("grad_norm", norm)
 
-    @property
-    def nonfinite_steps(self) -> int:
-        """Optimiser steps so far whose gradients were not finite."""
-        return self.guard.steps
-
     # Start, save, restore --------------------------------------------------------------------------------------
 
     def check_data(self, data: Any) -> None:
@@ -236,15 +231,6 @@ class DenoisingTraining(pl.LightningModule):
             "averages": self.averages.configuration(),
             "data": None if data is None else data.recipe.fingerprint,
         }
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the clock, the configuration and the unfinished statistics; plain values only."""
-        own = {"averaged": self.averaged, "network": network_config(self.generator_ema)}
-        checkpoint["facegen"] = {**own, **progress(self)}
-
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
-        restore(self, checkpoint["facegen"])
 
 
 def context_of(conditioner: Any, noised: Noised) -> Context:

@@ -19,7 +19,7 @@ from facegen.models.adversarial import to_float
 from facegen.models.distributed import world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
-from facegen.models.resume import progress, restore
+from facegen.models.resume import Resumable
 from facegen.models.schedule import ema_beta, update_ema
 from facegen.models.statistics import RunningMeans
 from facegen.networks.parsing import ParsingNetwork
@@ -47,7 +47,7 @@ class ParsingAugmentation(NamedTuple):
     noise: float = 0.08
 
 
-class FaceParser(pl.LightningModule):
+class FaceParser(Resumable, pl.LightningModule):
     """Adam on cross-entropy and Dice, with a learning rate that falls as half a cosine; `network_ema` is what is kept.
 
     column: of part ids in the batches: `parts` of synthetic faces, `mask` or `segmentation` of curated ones; it decides
@@ -97,11 +97,6 @@ class FaceParser(pl.LightningModule):
     def networks(self) -> dict[str, nn.Module]:
         """What is trained, by name."""
         return {"network": self.network}
-
-    @property
-    def nonfinite_steps(self) -> int:
-        """Optimiser steps so far whose gradients were not finite."""
-        return self.guard.steps
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with its usual averages."""
@@ -158,15 +153,6 @@ class FaceParser(pl.LightningModule):
             "ema_kimg": self.ema_kimg,
             "data": None if data is None else data.recipe.fingerprint,
         }
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the clock, the configuration and the unfinished statistics; plain values only."""
-        own = {"averaged": self.averaged, "network": network_config(self.network)}
-        checkpoint["facegen"] = {**own, **progress(self)}
-
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
-        restore(self, checkpoint["facegen"])
 
 
 def moved(

@@ -1,7 +1,6 @@
 """Training of a reconstruction network: one network, one optimiser, and something that says how wrong it is."""
 
 import copy
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,7 +17,7 @@ from facegen.models.distributed import world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
 from facegen.models.reconstruction_known import Supervised
-from facegen.models.resume import progress, restore
+from facegen.models.resume import Resumable
 from facegen.models.schedule import ema_beta, update_ema
 from facegen.models.statistics import RunningMeans
 from facegen.morphable.model import MorphableModel
@@ -43,7 +42,7 @@ class Supervision(Protocol):
         ...
 
 
-class Reconstruction(pl.LightningModule):
+class Reconstruction(Resumable, pl.LightningModule):
     """Adam with a learning rate that falls in steps of the clock `images_seen`; `network_ema` is what is kept.
 
     kind: `resnet50` or `resnet18`. size: side of the pictures that the network takes; others are resized.
@@ -99,11 +98,6 @@ class Reconstruction(pl.LightningModule):
         """What is trained, by name."""
         return {"network": self.network}
 
-    @property
-    def nonfinite_steps(self) -> int:
-        """Optimiser steps so far whose gradients were not finite."""
-        return self.guard.steps
-
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with its usual averages."""
         return torch.optim.Adam(self.network.parameters(), lr=self.learning_rate, fused=True)
@@ -150,15 +144,6 @@ class Reconstruction(pl.LightningModule):
             "supervision": self.supervision.configuration(),
             "data": None if data is None else data.recipe.fingerprint,
         }
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the clock, the configuration and the unfinished statistics; plain values only."""
-        own = {"averaged": self.averaged, "network": network_config(self.network)}
-        checkpoint["facegen"] = {**own, **progress(self)}
-
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
-        restore(self, checkpoint["facegen"])
 
 
 def fill_backbone(network: ReconstructionNetwork, path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import torch
 
+from facegen.checkpoint import network_config
 from facegen.models.gradients import GradientGuard
 from facegen.models.statistics import RunningMeans
 
@@ -24,6 +25,27 @@ class Clocked(Protocol):
     def configuration(self) -> dict[str, Any]:
         """Everything that decides the next step."""
         ...
+
+
+class Resumable:
+    """What a `Clocked` LightningModule puts into checkpoints, and takes from them; a base beside Lightning's."""
+
+    averaged: str  # the network that is kept: its weights are what `facegen.load` gives
+    guard: GradientGuard
+
+    @property
+    def nonfinite_steps(self) -> int:
+        """Optimiser steps so far whose gradients were not finite."""
+        return self.guard.steps
+
+    def on_save_checkpoint(self: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the clock, the configuration and the unfinished statistics; plain values only."""
+        own = {"averaged": self.averaged, "network": network_config(getattr(self, self.averaged))}
+        checkpoint["facegen"] = {**own, **progress(self)}
+
+    def on_load_checkpoint(self: Any, checkpoint: Mapping[str, Any]) -> None:
+        """Restore the clock; refuse the checkpoint of another configuration with a ValueError."""
+        restore(self, checkpoint["facegen"])
 
 
 def progress(module: Clocked) -> dict[str, Any]:
