@@ -97,7 +97,7 @@ def _wait(futures: Sequence["Future[None]"], send: Callable[[int], None]) -> Non
 
 
 def _run(mark: str, job: Job, place: int, cpus: Sequence[int], running: dict[int, "subprocess.Popen[bytes]"]) -> None:
-    print(f"{mark} {job.title}", flush=True)
+    _say(f"{mark} {job.title}")
     process = subprocess.Popen(
         [sys.executable, "-m", "facegen", *job.words],
         stdin=subprocess.DEVNULL,
@@ -123,8 +123,14 @@ def _pass_on(output: IO[bytes] | None, mark: str) -> None:
     for line in io.TextIOWrapper(output, newline="", errors="replace"):
         is_bar = line.endswith("\r")
         if line.strip() and (not is_bar or time.monotonic() - last > BETWEEN_BARS):
-            print(f"{mark} {line.rstrip()}", flush=True)
+            _say(f"{mark} {line.rstrip()}")
             last = time.monotonic() if is_bar else last
+
+
+def _say(line: str) -> None:
+    """A whole line in one piece: `print` would write the line's end by itself, with other threads in between."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _gpu(place: int) -> dict[str, str]:
