@@ -26,8 +26,9 @@ from facegen import ops
 from facegen.data import FaceDataModule, Recipe
 from facegen.geometry import cameras
 from facegen.losses import path_length, r1_penalty
-from facegen.models import EG3D, StyleGAN2
+from facegen.models import EG3D, LatentDiffusion, StyleGAN2
 from facegen.networks.ada import AUGMENT_PRESETS, AugmentPipe
+from facegen.networks.diffusion import FirstStage
 from facegen.networks.eg3d import ImagePair
 from facegen.networks.stylegan2 import Discriminator, Generator
 from facegen.rendering import antialias, interpolate, rasterize
@@ -166,6 +167,37 @@ def dual_check(device: torch.device) -> Tensors:
     return [logits, penalty, *gradients(penalty.mean() + logits.mean(), discriminator)]
 
 
+def latent_diffusion(precision: Any = "32-true") -> LatentDiffusion:
+    """A flow in latents of 4 x 16 x 16 that is told cameras; no layer starts at zero."""
+    torch.manual_seed(0)
+    stage = FirstStage("kl", 64, 4, (16, 32, 64), 1, norm_groups=8, mid_attention=False)
+    model = LatentDiffusion(
+        stage,
+        denoiser={"channels": [32, 64], "blocks": 1, "attention": [False, True], "norm_groups": 8},
+        conditions={"camera": {"kind": "numbers", "size": 25, "form": "tokens"}},
+        condition_width=32,
+        process={"objective": "flow"},
+        sampling={"sampler": "flow_heun", "steps": 4},
+        batch_size=8,
+        cache_latents=False,
+        precision=precision,
+    )
+    for parameter in (*model.generator_ema.denoiser.parameters(), *model.denoiser.parameters()):
+        torch.nn.init.normal_(parameter, std=0.05)
+    return model
+
+
+def diffusion_check(device: torch.device) -> Tensors:
+    model = latent_diffusion().to(device)
+    generator = model.generator_ema
+    images = generator(normal(4, generator.z_dim).to(device), poses(4).to(device), guidance=1.5)
+    moments = generator.first_stage.encode(normal(4, 3, 64, 64, seed=1).clamp(-1, 1).to(device))
+    context = model.conditioner({"camera": poses(4).to(device)}, 4)  # type: ignore[misc]
+    x = normal(4, 4, 16, 16, seed=2).to(device)
+    prediction = model.denoiser(x, torch.full((4,), 300.0, device=device), context)
+    return [images, moments, prediction, *gradients(prediction.square().mean(), model.denoiser)]
+
+
 def gradients(loss: Tensor, network: torch.nn.Module) -> Tensors:
     """All gradients as one tensor: single near-cancelling scalars say nothing."""
     found = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
@@ -211,7 +243,7 @@ def trained(
     model: Any, folder: Path, device: torch.device, steps: int, save: Path | None = None, resume: Path | None = None
 ) -> Any:
     """A model after `steps` steps, or `steps` more; every regulariser runs in the first."""
-    data = pictures(folder, labels=isinstance(model, EG3D))
+    data = pictures(folder, labels=not isinstance(model, StyleGAN2))
     trainer = lightning.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
@@ -260,12 +292,17 @@ def checks(device: torch.device) -> Iterator[tuple[str, Callable[[], tuple[bool,
     yield "EG3D generator, gradients, as on the CPU", lambda: against_cpu(rendering_check, SECOND, device)
     yield "mesh rasteriser, silhouettes, as on the CPU", lambda: against_cpu(mesh_check, SECOND, device)
     yield "dual discriminator, R1, gradients, as on the CPU", lambda: against_cpu(dual_check, SECOND, device)
+    yield "latent diffusion, gradients, as on the CPU", lambda: against_cpu(diffusion_check, SECOND, device)
+    for precision in ("32-true", "bf16-mixed"):
+        title = f"latent diffusion training steps, {precision}"
+        yield title, lambda p=precision: training_check(latent_diffusion(p), device)
     for precision in ("32-true", "bf16-mixed", "16-mixed"):
         half = 0 if precision == "32-true" else 3
         yield f"StyleGAN2 training steps, {precision}", lambda p=precision: training_check(stylegan2(p), device)
         yield f"EG3D training steps, {precision}", lambda p=precision, h=half: training_check(eg3d(p, h), device)
     yield "stopped and resumed StyleGAN2, 32-true", lambda: resume_check(stylegan2, device)
     yield "stopped and resumed EG3D, 32-true", lambda: resume_check(eg3d, device)
+    yield "stopped and resumed latent diffusion, 32-true", lambda: resume_check(latent_diffusion, device)
 
 
 def measure(name: str, check: Callable[[], tuple[bool, str]]) -> Row:
