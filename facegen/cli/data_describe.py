@@ -1,42 +1,59 @@
-"""`facegen data describe`: captions and sketches for any source."""
+"""`facegen data describe`: further columns for any source."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from facegen.curation.describing.describe import KINDS, Described, describe
+from facegen.curation.columns import Added, Group, Whole, add_columns
+from facegen.curation.describing.describe import caption_group, sketch_group
 from facegen.curation.describing.sketches import Pen
+from facegen.data.conditions import PARTS, PICTURES, TEXTS
 
 CONFIG = "data_describe"
 HELP = """\
-Give the faces of a source captions and sketches, as Multi-Modal-CelebA-HQ has them.
+Give the faces of a source further columns: what people filter, search and train by.
 
-Captions: ten different sentences for each face, drawn from a grammar, that say which of CelebA's 40 attributes it has:
-"The young woman has wavy brown hair and is wearing earrings." The attributes come from the table (CelebAMask-HQ's list,
-which facegen data index reads), from attributes=FILE, or, of synthetic faces, from what they were rendered from.
-Sketches: edges, simplified to clean lines. Photographs need nothing else for them.
+  captions     ten sentences for each face, from its attributes, as Multi-Modal-CelebA-HQ has them
+  sketch       a line drawing of each face
 
-Writes the columns captions and sketch of faces.lance, and files to ROOT/.described/text and ROOT/.described/sketch.
-The same seed gives the same captions. Interrupted? The same command goes on. Repeated, it does nothing.
+Columns go into faces.lance, files of columns to ROOT/.described/COLUMN. What a column needs is added with it.
+Interrupted? The same command goes on. Repeated, it does nothing; other settings redo only what they change.
 
 Examples:
-  facegen data describe root=~/photographs captions=false                     sketches of any pictures
-  facegen data describe root=~/CelebAMask-HQ attributes=list_attr.txt         both, with a list of attributes
-  facegen data describe root=~/synthetic workers=8                            synthetic faces
+  facegen data describe root=~/photographs columns=[sketch]                          sketches of any pictures
+  facegen data describe root=~/CelebAMask-HQ columns=[captions] attributes=list_attr.txt
+  facegen data describe root=~/synthetic columns=[captions,sketch] workers=8         synthetic faces
   facegen train data=folder data.root=~/synthetic data.conditions=[captions,sketch]
-  facegen train data=synthetic data.conditions=[captions,sketch]              makes them on first use"""
+  facegen train data=synthetic data.conditions=[captions,sketch]                     makes them on first use"""
+
+Settings = Mapping[str, Any]
+_GROUPS: dict[str, Callable[[Settings], Group | Whole]] = {
+    "captions": lambda settings: caption_group(settings["seed"], settings["attributes"]),
+    "sketch": lambda settings: sketch_group(_pen(settings["pen"] or {})),
+}
+_NEEDS: dict[str, tuple[str, ...]] = {}  # groups whose columns others read
 
 
 def run(cfg: DictConfig) -> None:
-    """Describe a source and say what it has now."""
+    """Add columns to a source and say what it has now."""
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    wanted = [name for name, key in (("captions", "captions"), ("sketch", "sketches")) if settings[key]]
-    if not wanted:
-        raise ValueError("captions=false and sketches=false leave nothing to do; set one of them to true")
-    names = ("seed", "attributes", "engine", "workers", "layout")
-    pen = _pen(settings["pen"] or {})
-    print(summary(describe(settings["root"], wanted, pen=pen, **{name: settings[name] for name in names})))
+    groups = [_GROUPS[name](settings) for name in ordered(settings["columns"])]
+    places = {name: settings[name] for name in ("engine", "workers", "layout", "device")}
+    print(summary(add_columns(settings["root"], groups, **places)))
+
+
+def ordered(asked: Any) -> list[str]:
+    """The groups that were asked for and those that they need, in an order in which each finds what it reads."""
+    if not isinstance(asked, list) or not asked:
+        raise ValueError(f"columns: got {asked!r}, expected some of: {', '.join(_GROUPS)}")
+    if unknown := [name for name in asked if name not in _GROUPS]:
+        raise ValueError(f"columns: got {unknown[0]!r}, expected some of: {', '.join(_GROUPS)}")
+    found: list[str] = []
+    for name in asked:
+        found += [each for each in (*ordered([*_NEEDS[name]]), name)] if name in _NEEDS else [name]
+    return list(dict.fromkeys(found))
 
 
 def _pen(settings: dict[str, Any]) -> Pen:
@@ -46,15 +63,17 @@ def _pen(settings: dict[str, Any]) -> Pen:
     return Pen(**{name: float(value) for name, value in settings.items()})
 
 
-def summary(made: Described) -> str:
-    """How many faces have what, where it lies, and why others have not."""
-    lines = [
-        f"{name}: {made.described[name]} of {made.faces} faces, {now} made now, in {made.folder / KINDS[name]}"
-        for name, now in made.computed.items()
-    ]
-    if made.problems:
-        counts = Counter(reason for _, reason in made.problems).most_common(3)
-        reasons = "; ".join(f"{reason} ({count})" for reason, count in counts)
-        lines.append(f"{len(made.problems)} without, the first {made.problems[0][0]}: {reasons}")
-    lines.append(f"Train on them: data.conditions=[{','.join(made.computed)}]")
+def summary(added: Added) -> str:
+    """How many faces have what, where files lie, and why others have not."""
+    lines = []
+    for name, made in added.made.items():
+        lines.append(f"{name}: {made} of {added.faces} faces, {added.computed[name]} made now")
+        if problems := added.problems[name]:
+            counts = Counter(reason for _, reason in problems).most_common(3)
+            reasons = "; ".join(f"{reason} ({count})" for reason, count in counts)
+            lines.append(f"  {len(problems)} without, the first {problems[0][0]}: {reasons}")
+    if added.folder.exists():
+        lines.append(f"Files: {added.folder}")
+    if trained := [name for name in added.made if name in (*PARTS, *PICTURES, *TEXTS)]:
+        lines.append(f"Train on them: data.conditions=[{','.join(trained)}]")
     return "\n".join(lines)

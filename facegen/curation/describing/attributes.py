@@ -34,7 +34,7 @@ def attributes_of(root: Path, listed: Path | None = None) -> Attributes:
         return _from_column(table.read(place, [COLUMN])[COLUMN].combine_chunks())
     raise ValueError(
         f"captions: the faces of {root} have no attributes; give attributes=FILE (a list like CelebA's), or leave "
-        "captions out: captions=false"
+        "captions out"
     )
 
 

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from facegen.cli import main
+from facegen.curation.columns import described_folder
 from facegen.curation.describing import describe as module
 from facegen.curation.describing.attributes import COLUMN, attributes_of, named
 from facegen.curation.describing.captions import captions
-from facegen.curation.describing.describe import describe, described_folder
+from facegen.curation.describing.describe import describe
 from facegen.curation.describing.sketches import simplified_sketch
 from facegen.curation.stages import Row, Stage
 from facegen.data import FaceDataModule, Recipe, table
@@ -46,8 +47,8 @@ def attributes(photos: Path) -> Path:
 
 def test_files_and_columns(photos: Path) -> None:
     made = describe(photos, attributes=attributes(photos), workers=0, seed=4)
-    assert made.described == {"captions": 4, "sketch": 5} and made.computed == {"captions": 5, "sketch": 5}
-    assert made.problems == [("a/4", "no attributes are known of it")]
+    assert made.made == {"captions": 4, "sketch": 5} and made.computed == {"captions": 5, "sketch": 5}
+    assert made.problems == {"captions": [("a/4", "no attributes are known of it")], "sketch": []}
     rows = table.read(photos / "faces.lance")
     for face, present in KNOWN.items():
         row = rows["id"].to_pylist().index(face)
@@ -73,9 +74,9 @@ def test_training_batches_carry_them(photos: Path) -> None:
 
 def test_repeated_it_does_nothing(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     describe(photos, attributes=attributes(photos), workers=0)
-    monkeypatch.setattr(module.table, "write", lambda *_: pytest.fail("a new version"))
+    monkeypatch.setattr(table, "set_columns", lambda *_: pytest.fail("a new version"))
     again = describe(photos, attributes=attributes(photos), workers=0)
-    assert again.computed == {"captions": 0, "sketch": 0} and again.described == {"captions": 4, "sketch": 5}
+    assert again.computed == {"captions": 0, "sketch": 0} and again.made == {"captions": 4, "sketch": 5}
     assert describe(photos, ["captions"], workers=0).computed == {"captions": 0}  # attributes are in the table now
 
 
@@ -130,8 +131,8 @@ def test_a_zip_is_described_beside_it(photos: Path) -> None:
 def test_a_broken_picture_is_reported_and_the_rest_is_made(photos: Path) -> None:
     (photos / "a/1.png").write_bytes((photos / "a/1.png").read_bytes()[:200])
     made = describe(photos, ["sketch"], workers=0)
-    assert made.described == {"sketch": 4} and len(made.problems) == 1
-    face, reason = made.problems[0]
+    assert made.made == {"sketch": 4} and len(made.problems["sketch"]) == 1
+    face, reason = made.problems["sketch"][0]
     assert face == "a/1" and "unreadable" in reason
 
 
@@ -162,31 +163,45 @@ def one_line(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 def test_bad_input_is_one_line(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, listed = f"root={photos}", f"attributes={attributes(photos)}"
-    assert "have no attributes; give attributes=FILE" in one_line(capsys, root, "workers=0")
-    assert "leave nothing to do" in one_line(capsys, root, "captions=false", "sketches=false")
-    assert "pen.thick: got 3, expected numbers for some of: smooth" in one_line(capsys, root, "+pen.thick=3")
-    assert "does not exist" in one_line(capsys, "root=/nowhere")
+    both = "columns=[captions,sketch]"
+    assert "have no attributes; give attributes=FILE" in one_line(capsys, root, both, "workers=0")
+    assert "columns: got [], expected some of: captions, sketch" in one_line(capsys, root, "columns=[]")
+    assert "columns: got 'mask', expected some of: captions" in one_line(capsys, root, "columns=[mask]")
+    assert "pen.thick: got 3, expected numbers for some of: smooth" in one_line(capsys, root, both, "+pen.thick=3")
+    assert "does not exist" in one_line(capsys, "root=/nowhere", both)
     attributes(photos).write_text(attributes(photos).read_text().replace(".jpg", "x.jpg"))
-    assert "names 0x and so on, but no face, such as a/0" in one_line(capsys, root, listed, "workers=0")
+    assert "names 0x and so on, but no face, such as a/0" in one_line(capsys, root, both, listed, "workers=0")
     build_index(photos)
     photos.chmod(0o555)
     try:
-        line = one_line(capsys, root, "captions=false", "workers=0")
+        line = one_line(capsys, root, "columns=[sketch]", "workers=0")
     finally:
         photos.chmod(0o755)
     assert "permission denied" in line
 
 
 def test_the_command_says_what_was_made(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "describe", f"root={photos}", f"attributes={attributes(photos)}", "workers=0"]) == 0
+    assert (
+        main(
+            [
+                "data",
+                "describe",
+                f"root={photos}",
+                "columns=[captions,sketch]",
+                f"attributes={attributes(photos)}",
+                "workers=0",
+            ]
+        )
+        == 0
+    )
     out = capsys.readouterr().out
-    assert f"captions: 4 of 5 faces, 5 made now, in {photos / '.described/text'}" in out
+    assert "captions: 4 of 5 faces, 5 made now" in out and f"Files: {photos / '.described'}" in out
     assert "1 without, the first a/4: no attributes are known of it (1)" in out
     assert "data.conditions=[captions,sketch]" in out
 
 
 def test_columns_that_came_with_a_dataset_stay(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "stored_shipped", lambda _: ["captions"])
+    monkeypatch.setattr("facegen.curation.columns.stored_shipped", lambda _: ["captions"])
     with pytest.raises(ValueError, match=r"captions of .* came with the dataset"):
         describe(photos, workers=0)
     with pytest.raises(ValueError, match="got 'masks', expected some of: captions, sketch"):
