@@ -1,0 +1,3 @@
+"""The room Studies: runs and studies side by side."""
+
+from facegen.explore.rooms.studies.room import room as room
