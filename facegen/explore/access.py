@@ -7,6 +7,7 @@ the checks of Host (a foreign name that resolves to 127.0.0.1) and Origin (a for
 import ipaddress
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from http.cookies import SimpleCookie
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -75,12 +76,12 @@ class Guard:
 
     def _refused(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         host = headers.get("host", "")
-        if not self.access.any_host and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if not self.access.any_host and not is_loopback(_name(host)):
             return 421, f"got the host {host[:80]!r}, expected this machine's own name (127.0.0.1 or localhost)"
         origin = headers.get("origin")
         writing = scope["type"] == "websocket" or scope["method"] not in _READING
-        if writing and origin is not None and urlsplit(origin).netloc != host:
-            return 403, f"got a request from the page {origin[:80]!r}, expected one of this page"
+        if writing and origin not in (None, f"http://{host}", f"https://{host}"):
+            return 403, f"got a request from the page {str(origin)[:80]!r}, expected one of this page"
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self.access.max_bytes:
             return 413, f"got {length[:20]} bytes, expected at most {self.access.max_bytes}"
@@ -109,22 +110,31 @@ class Guard:
                 raise _TooLargeError
             return message
 
-        async def with_headers(message: Message) -> None:
+        async def answered(message: Message) -> None:
             nonlocal started
+            if got > self.access.max_bytes:
+                return  # what an application says of an upload that was cut off
             if message["type"] == "http.response.start":
                 started = True
                 message["headers"] = [*message["headers"], *_encoded(_HEADERS.items())]
             await send(message)
 
-        try:
-            await self.app(scope, counted, with_headers)
-        except _TooLargeError:
-            if not started:
-                await _refuse(scope, receive, send, 413, f"got more than {self.access.max_bytes} bytes")
+        with suppress(_TooLargeError):
+            await self.app(scope, counted, answered)
+        if got > self.access.max_bytes and not started:
+            await _refuse(scope, receive, send, 413, f"got more than {self.access.max_bytes} bytes")
 
 
 class _TooLargeError(Exception):
     """More came than the headers said."""
+
+
+def _name(host: str) -> str:
+    """A Host header without its port; empty where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _equal(one: str, other: str) -> bool:

@@ -48,6 +48,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     """A socket that is bound already, so that no other program takes the port while the page is made."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     tried = [port] if port is not None else [*range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED), 0]
+    reasons = []
     for number in tried:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,8 +58,10 @@ def listen(host: str, port: int | None) -> socket.socket:
             return listening
         except (OSError, OverflowError) as error:
             listening.close()
-            reason = getattr(error, "strerror", None) or str(error)
-    raise ValueError(f"host={host} port={tried[0]}: {reason}; choose another port=, or another host= of this machine")
+            reasons.append(getattr(error, "strerror", None) or str(error))
+    raise ValueError(
+        f"host={host} port={tried[0]}: {reasons[0]}; choose another port=, or another host= of this machine"
+    )
 
 
 def url(host: str, port: int, access: Access) -> str:
