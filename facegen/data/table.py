@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from facegen.checkpoint import atomic_write
+from facegen.data.asking import complaint, in_columns
 
 STORAGE_VERSION = "2.1"  # explicit, because the default moves with Lance and older readers must still open the file
 
@@ -41,15 +42,15 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def matching(path: Path, condition: str) -> list[str]:
-    """Ids of the rows that fulfil a condition in SQL on the table's columns. Raises ValueError for a wrong one."""
+    """Ids of the rows that fulfil a condition in SQL on the table's columns, in which CelebA's attributes and flags can
+    be called by name (`facegen.data.asking`). Raises ValueError for a wrong one."""
     dataset = _open(path)
+    names = dataset.schema.names
     try:
-        return dataset.to_table(columns=["id"], filter=condition)["id"].to_pylist()
+        return dataset.to_table(columns=["id"], filter=in_columns(condition, names))["id"].to_pylist()
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0].removeprefix("Invalid user input: ")
-        reason = reason.partition(". Valid fields")[0].partition(", /")[0].removeprefix("Schema error: ")[:160]
-        columns = ", ".join(dataset.schema.names)
-        raise ValueError(f"where={condition!r} cannot be asked of {path} ({reason}); its columns: {columns}") from error
+        reason = f"where={condition!r:.200} cannot be asked of {path} ({complaint(str(error), names)})"
+        raise ValueError(f"{reason}; its columns: {', '.join(names)}") from error
 
 
 def schema(path: Path) -> pa.Schema:
