@@ -13,8 +13,9 @@ from facegen.cli import generate_cameras as look_from
 from facegen.cli import sampling
 from facegen.cli.coefficient_files import coefficient_rows
 from facegen.cli.generate_hints import hints_of
-from facegen.cli.generate_renders import DRAWN, drawn_people
+from facegen.cli.generate_renders import DRAWN
 from facegen.evaluation.asked import Asked
+from facegen.evaluation.people import drawn_people
 from facegen.geometry.cameras import LABEL_SIZE
 from facegen.morphable.procedural import load_head
 

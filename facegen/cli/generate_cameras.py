@@ -14,13 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facegen.cli import sampling
-from facegen.cli.sampling import average_label
+from facegen.evaluation.views import Cameras, at_degrees, cameras_at, front
 from facegen.geometry import cameras
 from facegen.geometry.camera_checks import check_labels
-from facegen.geometry.cameras import LABEL_SIZE
-from facegen.networks.diffusion import is_diffusion
 
-Cameras = Float[Tensor, "camera 25"]
 # EG3D's video script: amplitudes around the frontal (h, v) in radians, and v lower by a little
 _PATH_H, _PATH_V, _PATH_RAISED = 0.35, 0.25, 0.05
 
@@ -42,19 +39,6 @@ def yaw_range(settings: dict[str, Any]) -> tuple[float, float]:
 def pitch_range(settings: dict[str, Any]) -> tuple[float, float]:
     """Degrees; a camera at 90 would not know where up is."""
     return degrees(settings, "pitch_degrees", 89)
-
-
-def at_degrees(generator: Any, yaw: Float[Tensor, " camera"], pitch: Float[Tensor, " camera"]) -> Cameras:
-    """Labels of cameras at yaw and elevation in degrees."""
-    yaw, pitch = torch.deg2rad(yaw), torch.deg2rad(pitch)
-    around = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], dim=-1)
-    return _cameras_at(generator, *cameras.position_yaw_pitch(around).unbind(-1))
-
-
-def _cameras_at(generator: Any, h: Float[Tensor, " camera"], v: Float[Tensor, " camera"]) -> Cameras:
-    if not is_diffusion(generator):
-        return generator.cameras_at(h, v)
-    return cameras.label(cameras.look_at(h, v), cameras.pinhole_intrinsics())
 
 
 def pose_columns(generator: Any, settings: dict[str, Any]) -> tuple[list[str], Cameras]:
@@ -93,12 +77,7 @@ def path(generator: Any, settings: dict[str, Any]) -> Cameras:
     """The loop of EG3D's video script: an ellipse of 20 degrees to the sides and 9 up and down."""
     phase = 2 * math.pi * torch.arange(settings["frames"]) / settings["frames"]
     h = math.pi / 2 + _PATH_H * torch.sin(phase)
-    return _cameras_at(generator, h, math.pi / 2 - _PATH_RAISED + _PATH_V * torch.cos(phase))
-
-
-def front(generator: Any) -> Float[Tensor, "1 25"]:
-    """The average camera."""
-    return torch.from_numpy(average_label(LABEL_SIZE)) if is_diffusion(generator) else generator.average_camera()
+    return cameras_at(generator, h, math.pi / 2 - _PATH_RAISED + _PATH_V * torch.cos(phase))
 
 
 def rendering(generator: Any, value: Any, count: int) -> Cameras:

@@ -14,6 +14,7 @@ from facegen.cli.generate_tracks import check_film, slerp
 from facegen.cli.generate_wanted import Wanted, cell, denoising, made, wanted
 from facegen.data.pictures import save_png
 from facegen.evaluation.asked import sampling_of
+from facegen.evaluation.people import render_hints
 
 _OF_OTHERS: Mapping[str, Any] = {  # settings of generators with a mapping network or with a volume, and their defaults
     "truncation": 1.0,
@@ -101,7 +102,7 @@ def _posed_hints(
     spread = {name: rows.repeat_interleave(len(cameras), dim=0) for name, rows in columns.items()}
     around = cameras.repeat(len(seeds), 1)
     turned = generate_renders.posed(spread, around, settings)
-    return generate_renders.render_hints(names, turned, around, generator.img_resolution, settings)
+    return render_hints(names, turned, around, generator.img_resolution, generate_renders.morphable(settings))
 
 
 def _save_poses(generator: Any, seeds: list[int], settings: dict[str, Any], outdir: Path) -> None:

@@ -1,8 +1,7 @@
 """`facegen generate`: one face of EG3D, made once, and what a camera sees of it."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,36 +12,16 @@ from torch import Tensor
 from facegen.checkpoint import atomic_write
 from facegen.cli import sampling
 from facegen.cli.pictures import Picture
-from facegen.data.pictures import save_png, to_uint8
+from facegen.data.pictures import save_png
+from facegen.evaluation import views
+from facegen.evaluation.views import Face, View
+from facegen.evaluation.views import seeded as seeded
 from facegen.rendering.depth_colors import depth_colors
 
 
-class Face(NamedTuple):
-    """All that a face is before a camera looks at it."""
-
-    seed: int
-    ws: Float[Tensor, "1 num_ws w_dim"]
-    planes: Float[Tensor, "1 3 channel height width"]
-
-
-class View(NamedTuple):
-    """What a camera sees: the picture, and distances along rays in world units at the resolution of rendering."""
-
-    picture: Picture
-    depth: Float[np.ndarray, "raw_height raw_width"]
-
-
-def seeded(seed: int, draw: Callable[..., Tensor] = torch.rand) -> Callable[..., Tensor]:
-    """`draw(shape, device=...)` from a stream of its own, the same numbers on every device."""
-    source = torch.Generator().manual_seed(seed)
-    return lambda shape, device=None, **_: draw(shape, generator=source).to(device)
-
-
-@torch.inference_mode()
 def make_face(generator: Any, seed: int, ws: Float[Tensor, "1 num_ws w_dim"], settings: dict[str, Any]) -> Face:
-    """Run the backbone. The planes' channels become innermost, as sampling on a CPU wants them."""
-    planes = generator.planes(ws, noise_mode=settings["noise_mode"], randn=seeded(seed, torch.randn))
-    return Face(seed, ws, planes.permute(0, 3, 4, 1, 2).contiguous().permute(0, 3, 4, 1, 2))
+    """Run the backbone."""
+    return views.make_face(generator, seed, ws, settings["noise_mode"])
 
 
 def face_of_seed(generator: Any, seed: int, condition: Float[Tensor, " c_dim"], settings: dict[str, Any]) -> Face:
@@ -52,23 +31,9 @@ def face_of_seed(generator: Any, seed: int, condition: Float[Tensor, " c_dim"], 
     return make_face(generator, seed, ws, settings)
 
 
-@torch.inference_mode()
 def look(generator: Any, face: Face, camera: Float[Tensor, "25"], settings: dict[str, Any]) -> View:
-    """Render one view by itself: distances are clamped to the limits of a batch, which must not matter.
-
-    The jitter of samples on rays belongs to the seed: pictures are reproducible, and the grain of a film stands still.
-    """
-    seen = generator.synthesis(
-        face.ws,
-        camera[None].to(face.ws),
-        neural_rendering_resolution=settings["neural_resolution"],
-        noise_mode=settings["noise_mode"],
-        rand=seeded(face.seed),
-        randn=seeded(face.seed, torch.randn),
-        planes=face.planes,
-    )
-    picture = to_uint8(seen.image)[0].permute(1, 2, 0).cpu().numpy()
-    return View(np.ascontiguousarray(picture), seen.image_depth[0, 0].float().cpu().numpy())
+    """Render one view."""
+    return views.look(generator, face, camera, settings["noise_mode"], settings["neural_resolution"])
 
 
 def depth_limits(generator: Any, settings: dict[str, Any]) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from facegen.data.hints import mask_colors
 from facegen.data.images import decode, resize
 from facegen.data.labels import LABELS_FILE
 from facegen.data.listing import is_image, list_folder
+from facegen.evaluation.people import render_hints
 
 Hints = dict[str, Float[Tensor, "picture 3 side side"]]
 
@@ -36,7 +37,7 @@ def hints_of(generator: Any, seeds: list[int], settings: dict[str, Any], c: Tens
             cameras, columns = c, generate_renders.posed(columns, c, settings)
         else:
             cameras = look_from.rendering(generator, "average", len(seeds))
-        found |= generate_renders.render_hints(names, columns, cameras, side, settings)
+        found |= render_hints(names, columns, cameras, side, generate_renders.morphable(settings))
     if off := [] if settings["poses"] else [name for name in generator.control_names if name not in found]:
         print(f"without control by {', '.join(off)}: no hint=PATH or coefficients=FILE (or drawn)")
     return found

@@ -3,28 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from facegen.checkpoint import cache_folder
 from facegen.cli import generate_cameras as look_from
 from facegen.cli.coefficient_files import coefficient_rows
-from facegen.data.batch import FaceBatch
 from facegen.data.hint_faces import KNOWN, RENDERS
-from facegen.data.hints import LANDMARKS, hint
+from facegen.data.hints import LANDMARKS
+from facegen.evaluation.people import Columns, drawn_people
 from facegen.geometry.cameras import head_pose
 from facegen.geometry.perspective import EG3D
 from facegen.morphable.coefficients import Layout
 from facegen.morphable.model import MorphableModel
-from facegen.morphable.procedural import ProceduralHead, load_head, random_light, random_person
+from facegen.morphable.procedural import load_head
 from facegen.morphable.procedural_model import procedural_faces
 
 DRAWN = "drawn"  # people of the built-in head, one per seed
 _DRAWN_HINTS = (*RENDERS, LANDMARKS)
 _COARSE = 0.1  # detail of a head of which only coefficients are drawn
-Columns = dict[str, Float[Tensor, "face number"]]
 
 
 def rendered(generator: Any) -> list[str]:
@@ -54,18 +50,6 @@ def face_columns(settings: dict[str, Any], seeds: Sequence[int]) -> Columns:
     return {"coefficients": rows}
 
 
-def drawn_people(head: ProceduralHead, seeds: Sequence[int]) -> Columns:
-    """People as the synthetic source draws them, lit as they would be from in front."""
-    front = look_from.average_label(25)[0]
-    people, lights = [], []
-    for seed in seeds:
-        random = np.random.default_rng([seed, 1])
-        people.append(random_person(head, random))
-        lights.append(random_light(random, front).ravel())
-    parts = [*(np.stack(values) for values in zip(*people, strict=True)), np.stack(lights)]
-    return {name: torch.from_numpy(part.astype(np.float32)) for name, part in zip(KNOWN, parts, strict=True)}
-
-
 def layout(settings: dict[str, Any]) -> Layout:
     """How the numbers of the morphable model are split."""
     given = morphable(settings)
@@ -86,12 +70,3 @@ def posed(columns: Columns, cameras: look_from.Cameras, settings: dict[str, Any]
     angle, translation = head_pose(cameras)
     parts = split.split(columns["coefficients"])._replace(angle=angle, translation=translation)
     return {"coefficients": split.join(parts)}
-
-
-def render_hints(
-    names: Sequence[str], columns: Columns, cameras: look_from.Cameras, side: int, settings: dict[str, Any]
-) -> dict[str, Float[Tensor, "face 3 side side"]]:
-    """Hints of faces, each before its camera."""
-    images = torch.zeros(1, 1, 1, 1).expand(len(cameras), 3, side, side)
-    batch, model = FaceBatch(images, cameras, dict(columns), []), morphable(settings)
-    return {name: hint(name, batch, side, model) for name in names}

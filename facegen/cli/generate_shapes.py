@@ -4,15 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from facegen.checkpoint import atomic_write
 from facegen.cli import generate_cameras as look_from
-from facegen.cli.generate_faces import Face, face_of_seed
-from facegen.data.pictures import to_uint8
-from facegen.rendering.isosurface import POINTS_AT_ONCE, DensityGrid, density_grid, isosurface, raw_density
+from facegen.cli.generate_faces import face_of_seed
+from facegen.evaluation.views import Face, vertex_colors, volume
+from facegen.rendering.isosurface import DensityGrid, isosurface, raw_density
 from facegen.rendering.mesh_files import save_glb, save_ply
 
 _MOST_RESOLUTION = 1024  # 4 GB
@@ -42,16 +39,6 @@ def save_shapes(generator: Any, seeds: list[int], settings: dict[str, Any], outd
             _save_mesh(generator, face, grid, settings["mesh_level"], outdir / f"seed{seed:04d}")
 
 
-def volume(generator: Any, face: Face, resolution: int) -> DensityGrid:
-    """Raw densities of a face in the cube in which it exists."""
-
-    def sigma_at(points: Float[Tensor, "point 3"]) -> Float[Tensor, " point"]:
-        return generator.sample_mixed(points[None], face.ws, planes=face.planes).sigma[0, :, 0]
-
-    side = float(generator.rendering_kwargs.get("box_warp", 1))
-    return density_grid(sigma_at, resolution, side, face.planes.device, description=f"volume of seed {face.seed}")
-
-
 def save_volume(grid: DensityGrid, path: Path) -> Path:
     """npz: sigma[x, y, z] (raw; density = softplus(sigma - 1)), world position of sigma[0, 0, 0], spacing."""
     with atomic_write(path) as temporary, temporary.open("wb") as file:
@@ -68,13 +55,3 @@ def _save_mesh(generator: Any, face: Face, grid: DensityGrid, level: float, stem
     for save, ending in ((save_ply, "ply"), (save_glb, "glb")):
         save(surface, colors, stem.with_name(f"{stem.name}.{ending}"))
     print(f"{stem}.ply and .glb: {len(surface.vertices)} vertices, {len(surface.triangles)} triangles")
-
-
-@torch.inference_mode()
-def vertex_colors(generator: Any, face: Face, vertices: Float[np.ndarray, "vertex 3"]) -> UInt8[np.ndarray, "vertex 3"]:
-    """Colours of the field at points, as the raw rendering shows what is opaque: 2 c - 1 in [-1, 1], then bytes."""
-    parts = []
-    for points in torch.from_numpy(vertices).to(face.planes.device).split(POINTS_AT_ONCE):
-        rgb = generator.sample_mixed(points[None], face.ws, planes=face.planes).rgb[0, :, :3]
-        parts.append(to_uint8((2 * rgb - 1)[..., None, None])[..., 0, 0].cpu())
-    return torch.cat(parts).numpy()

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facegen.cli import sampling
+from facegen.networks.latents import slerp as slerp  # what callers look for here
 
 
 def check_film(settings: dict[str, Any]) -> None:
@@ -33,11 +34,3 @@ def closed_track(
     ws = sampling.map_latents(generator, z, c, *truncation)
     steps = steps.to(ws.device)[:, None, None]
     return torch.cat([torch.lerp(a, b, steps) for a, b in zip(ws, ws.roll(-1, 0), strict=True)])
-
-
-def slerp(a: Float[Tensor, " z_dim"], b: Float[Tensor, " z_dim"], t: Float[Tensor, " step"]) -> Tensor:
-    """Spherical interpolation (Shoemake 1985) of direction, linear of length: (step, z_dim), a at t=0 and b at t=1."""
-    angle = torch.acos((a @ b / (a.norm() * b.norm())).clamp(-1, 1)).clamp_min(1e-6)
-    t = t[:, None]
-    direction = torch.sin((1 - t) * angle) * a / a.norm() + torch.sin(t * angle) * b / b.norm()
-    return direction / torch.sin(angle) * torch.lerp(a.norm(), b.norm(), t)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
@@ -14,6 +13,7 @@ from facegen.cli import generate_asked, pictures, sampling
 from facegen.cli.generate_hints import control_scales
 from facegen.data.pictures import to_uint8
 from facegen.evaluation.asked import Asked, denoised
+from facegen.evaluation.draws import Grain
 from facegen.evaluation.plan import Denoising
 
 
@@ -38,18 +38,6 @@ def wanted(generator: Any, seeds: list[int], settings: dict[str, Any]) -> Wanted
 def denoising(settings: dict[str, Any]) -> Denoising:
     """What the sampler is told."""
     return Denoising(**{name: settings[name] for name in ("sampler", "steps", "guidance", "eta")})
-
-
-class Grain:
-    """Normal numbers from a stream of each seed: what eta adds to a picture does not depend on its batch."""
-
-    def __init__(self, seeds: list[int], device: torch.device) -> None:
-        self.streams, self.device = [torch.Generator().manual_seed(seed) for seed in seeds], device
-
-    def __call__(self, shape: list[int]) -> Tensor:
-        """Numbers of a shape whose first axis is that of the seeds."""
-        drawn = [torch.randn(list(shape)[1:], generator=stream) for stream in self.streams]
-        return torch.stack(drawn).to(self.device)
 
 
 def made(generator: Any, want: Wanted, settings: dict[str, Any], title: str = "pictures") -> Iterator[pictures.Picture]:

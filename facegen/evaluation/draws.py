@@ -48,3 +48,15 @@ class Noise:
     def indices(self, high: int, count: int) -> Tensor:
         """`count` whole numbers in [0, high)."""
         return torch.randint(high, (count,), generator=self._generator, device=self._generator.device)
+
+
+class Grain:
+    """Normal numbers from a stream of each seed: what eta adds to a picture does not depend on its batch."""
+
+    def __init__(self, seeds: list[int], device: torch.device) -> None:
+        self.streams, self.device = [torch.Generator().manual_seed(seed) for seed in seeds], device
+
+    def __call__(self, shape: list[int]) -> Tensor:
+        """Numbers of a shape whose first axis is that of the seeds."""
+        drawn = [torch.randn(list(shape)[1:], generator=stream) for stream in self.streams]
+        return torch.stack(drawn).to(self.device)
