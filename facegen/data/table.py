@@ -13,12 +13,15 @@ from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
 from facegen.checkpoint import atomic_write
 from facegen.data.asking import complaint, in_columns
+from facegen.data.column_commits import commit_columns
 
 STORAGE_VERSION = "2.1"  # explicit, because the default moves with Lance and older readers must still open the file
+_TRIES = 10  # to add columns while other processes do
 
 
 def table_path(root: Path) -> Path:
@@ -34,11 +37,27 @@ def exists(path: Path) -> bool:
 def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read columns (all by default) into memory, with the schema's metadata. Raises ValueError for a broken table."""
     dataset = _open(path)
-    if unknown := sorted(set(columns or ()) - set(dataset.schema.names)):
-        raise ValueError(f"{path} has no column {unknown[0]!r}; it has {', '.join(dataset.schema.names)}")
+    _check_names(dataset, columns or (), path)
     return dataset.to_table(columns=None if columns is None else list(columns)).replace_schema_metadata(
         dataset.schema.metadata
     )
+
+
+def take(path: Path, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    """Some rows, by their numbers in `read`, in the order given: milliseconds, however wide and long the table is.
+
+    Raises ValueError for rows and columns that are not there.
+    """
+    dataset = _open(path)
+    _check_names(dataset, columns, path)
+    if wrong := [row for row in rows if not 0 <= row < dataset.count_rows()]:
+        raise ValueError(f"{path} has no row {wrong[0]}; it has 0 to {dataset.count_rows() - 1}")
+    return dataset.take(list(rows), columns=list(columns)).replace_schema_metadata(None)
+
+
+def _check_names(dataset: Any, columns: Sequence[str], path: Path) -> None:
+    if unknown := sorted(set(columns) - set(dataset.schema.names)):
+        raise ValueError(f"{path} has no column {unknown[0]!r}; it has {', '.join(dataset.schema.names)}")
 
 
 def matching(path: Path, condition: str) -> list[str]:
@@ -60,8 +79,7 @@ def schema(path: Path) -> pa.Schema:
 
 def write(path: Path, table: pa.Table) -> int:
     """Commit a whole table as a new version and return its number. Raises OSError where the folder is read-only."""
-    if not path.parent.stat().st_mode & 0o222:  # root could write, but whoever took the permission away meant it
-        raise PermissionError(errno.EACCES, "marked read-only", str(path.parent))
+    _check_writable(path)
     lance = _lance()
     mode = "overwrite" if exists(path) else "create"
     try:
@@ -69,33 +87,60 @@ def write(path: Path, table: pa.Table) -> int:
             table, str(path), mode=mode, data_storage_version=STORAGE_VERSION, enable_stable_row_ids=True
         ).version
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise OSError(f"{path} cannot be written ({reason}); is the folder writable, is the disk full?") from error
+        raise _unwritable(path, error) from error
+
+
+def _check_writable(path: Path) -> None:
+    if not path.parent.stat().st_mode & 0o222:  # root could write, but whoever took the permission away meant it
+        raise PermissionError(errno.EACCES, "marked read-only", str(path.parent))
+
+
+def _unwritable(path: Path, error: Exception) -> OSError:
+    reason = str(error).splitlines()[0][:200]
+    return OSError(f"{path} cannot be written ({reason}); is the folder writable, is the disk full?")
 
 
 def set_columns(path: Path, columns: pa.Table) -> int:
     """Add the columns of a table keyed by `id`, replacing those of the same name; rows without one become null.
 
-    One commit. Raises ValueError for ids that the table does not have, or that come twice.
+    One commit, which writes these columns alone: others are not even read. Raises ValueError for ids that the table
+    does not have, or that come twice; OSError where it cannot be written.
     """
-    old = read(path)
-    names = [name for name in columns.column_names if name != "id"]
-    return write(path, join_columns(old.drop_columns([n for n in names if n in old.column_names]), columns))
+    _check_writable(path)
+    for tries_left in reversed(range(_TRIES)):
+        dataset = _open(path)
+        order = _order(dataset.to_table(columns=["id"])["id"], columns)
+        added = columns.drop_columns(["id"]).replace_schema_metadata(None)
+        if not len(order):  # no rows, so no file that columns could be added to
+            kept = [name for name in dataset.schema.names if name not in added.column_names]
+            return write(path, join_columns(read(path, kept), columns))
+        try:
+            return commit_columns(dataset, added, order)
+        except (OSError, RuntimeError, ValueError) as error:
+            if not (tries_left and "conflict" in str(error).lower()):  # else another process committed first
+                raise _unwritable(path, error) from error
+    raise AssertionError("the last try returns or raises")
 
 
 def join_columns(table: pa.Table, columns: pa.Table) -> pa.Table:
     """`table` with the further columns of `columns`, matched by `id`, in the order of `table`."""
-    place = {name: row for row, name in enumerate(columns["id"].to_pylist())}
-    ids = table["id"].to_pylist()
-    unknown = place.keys() - set(ids)
-    if len(place) != len(columns) or unknown:
-        what = "the same id twice" if len(place) != len(columns) else f"ids that do not exist, such as {min(unknown)!r}"
-        raise ValueError(f"columns {', '.join(columns.column_names)} hold {what}; expected one row for an id")
-    order = pa.array([place.get(name) for name in ids], pa.int64())
+    order = _order(table["id"], columns)
     for name in columns.column_names:
         if name != "id":
             table = table.append_column(columns.schema.field(name), columns[name].combine_chunks().take(order))
     return table
+
+
+def _order(ids: pa.ChunkedArray, columns: pa.Table) -> pa.Array:
+    """For each id the row of `columns` that has it, or null. Raises ValueError for unknown or repeated ids there."""
+    known, given = ids.combine_chunks(), columns["id"].combine_chunks()
+    is_known = pc.call_function("is_in", [given], pc.SetLookupOptions(known))
+    is_repeated = len(given.unique()) != len(given)
+    if is_repeated or is_known.false_count:
+        unknown = sorted(set(given.to_pylist()) - set(known.to_pylist()))
+        what = "the same id twice" if is_repeated else f"ids that do not exist, such as {unknown[0]!r}"
+        raise ValueError(f"columns {', '.join(columns.column_names)} hold {what}; expected one row for an id")
+    return pc.call_function("index_in", [known], pc.SetLookupOptions(given))
 
 
 def tag(path: Path, name: str) -> None:
