@@ -19,7 +19,12 @@ from facegen.data.masks import CELEBAMASK, FACE_PARSING
 from facegen.data.stamps import PATH_COLUMNS
 
 # The order of ids in each column of masks; those of synthetic faces do not tell left from right.
-PARTS: dict[str, Sequence[str]] = {"mask": CELEBAMASK, "segmentation": FACE_PARSING, "parts": ()}
+PARTS: dict[str, Sequence[str]] = {
+    "mask": CELEBAMASK,
+    "segmentation": FACE_PARSING,
+    "parts": (),
+    "parsing": CELEBAMASK,
+}
 PICTURES = ("sketch", "render")
 TEXTS = ("captions",)
 

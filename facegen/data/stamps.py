@@ -24,7 +24,7 @@ INDEX_COLUMNS = {
 }
 LABEL_COLUMNS = ("camera", "label")
 # Files that belong to a face; like `uri` relative to the folder of the table.
-PATH_COLUMNS = ("mask", "segmentation", "parts", "sketch", "render", "latent")
+PATH_COLUMNS = ("mask", "segmentation", "parts", "parsing", "sketch", "render", "latent")
 _STAMP_COLUMNS = ("offset", "size", "mtime", "codec")
 _STAMP, _SHIPPED, _WHOLE = b"facegen_labels_sha256", b"facegen_shipped", b"facegen_whole"
 

@@ -92,12 +92,16 @@ class ResNet(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch 3 height width"]) -> Tensor:
         """Features, or the last layer's numbers (N, outputs)."""
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        x = F.max_pool2d(x, 3, 2, padding=1)
-        for number in range(1, len(_WIDTHS) + 1):
-            x = self.get_submodule(f"layer{number}")(x)
-        x = x.mean(dim=(2, 3), keepdim=True)
+        x = self.levels(x)[-1].mean(dim=(2, 3), keepdim=True)
         return x if self.fc is None else self.fc(x.flatten(1))
+
+    def levels(self, x: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        """Features at 1/4, 1/8, 1/16 and 1/32 of the picture's size."""
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        found = [F.max_pool2d(x, 3, 2, padding=1)]
+        for number in range(1, len(_WIDTHS) + 1):
+            found.append(self.get_submodule(f"layer{number}")(found[-1]))
+        return found[1:]
 
 
 class ReconstructionNetwork(nn.Module):
