@@ -28,11 +28,9 @@ def parameters(target: str) -> dict[str, inspect.Parameter] | None:
         raise
     except Exception as error:
         raise ValueError(f"_target_={target}: cannot be imported ({error})") from error
-    for after in _receivers(called) if is_open else ():
+    for after in _receivers(called):
         more, is_open = _parameters(after)
         found.update({n: p for n, p in more.items() if p.default is not p.empty and n not in found})
-        if not is_open:
-            break
     return None if is_open else found
 
 
@@ -44,10 +42,13 @@ def _parameters(called: Any) -> tuple[dict[str, inspect.Parameter], bool]:
 
 
 def _receivers(called: Any) -> Iterable[Any]:
+    """What `**rest` goes to, one after the other, for as long as each passes on what it does not know."""
     owner = getattr(called, "__self__", None)
-    if isinstance(owner, type):
-        return [owner, *owner.__mro__[1:-1]]
-    return called.__mro__[1:-1] if isinstance(called, type) else ()
+    bases = called.__mro__[1:-1] if isinstance(called, type) else ()
+    for after in [owner, *owner.__mro__[1:-1]] if isinstance(owner, type) else bases:
+        if not _parameters(called)[1]:
+            return
+        yield (called := after)
 
 
 def takes_mapping(annotation: Any) -> bool:
@@ -89,10 +90,13 @@ def _check_call(target: str, node: dict[str, Any], path: str) -> None:
 
 
 def annotations(target: str) -> dict[str, Any]:
+    """Annotations of what a target takes, and of what its `**rest` goes to."""
     called = get_object(target)
-    function = called.__init__ if isinstance(called, type) else called
+    functions = [each.__init__ if isinstance(each, type) else each for each in (called, *_receivers(called))]
     try:
-        return typing.get_type_hints(function)
+        return {
+            name: hint for function in reversed(functions) for name, hint in typing.get_type_hints(function).items()
+        }
     except (NameError, TypeError, AttributeError):  # names imported for type checkers only: nothing can be checked
         return {}
 

@@ -3,14 +3,13 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
 from facegen.checkpoint import build_network, load, network_config, weights_digest
 from facegen.data.batch import FaceBatch
 from facegen.data.hints import check_name, hint, hint_columns
-from facegen.models.averages import Averages
 from facegen.models.conditioning import COEFFICIENTS, FaceConditions
 from facegen.models.denoising import DenoisingTraining, Noised, context_of
 from facegen.models.draws import Draws
@@ -31,7 +30,7 @@ class ControlNet(DenoisingTraining):
     hints; None: as published, as many as the first stage's factor needs. hint_dropout: chance that a face comes with
     black hints. condition_dropout: chance that a face comes without any of the base's conditions (the paper's 50 %), so
     that hints are learnt from alone. regressor: of a run folder or export; sees coefficients where faces come without,
-    also in flipped ones. learning_rate: of AdamW, as published. Everything else: see `DenoisingTraining`, `Averages`.
+    also in flipped ones. learning_rate: of AdamW, as published. Everything else: see `DenoisingTraining`.
     """
 
     def __init__(
@@ -45,17 +44,7 @@ class ControlNet(DenoisingTraining):
         regressor: str | None = None,
         batch_size: int = 4,
         learning_rate: float = 1e-5,
-        warmup_kimg: float = 0.0,
-        weight_decay: float = 0.01,
-        ema: Literal["warmup", "half_life", "power"] = "warmup",
-        ema_decay: float = 0.9999,
-        ema_kimg: float = 10.0,
-        ema_stds: tuple[float, ...] = (0.05, 0.1),
-        micro_batch: int | None = None,
-        cache_latents: bool = True,
-        precision: Literal["32-true", "bf16-mixed"] = "32-true",
-        seed: int = 0,
-        max_nonfinite: int = 20,
+        **settings: Any,
     ) -> None:
         for chance in (hint_dropout, condition_dropout):
             if not 0 <= chance <= 1:
@@ -64,17 +53,7 @@ class ControlNet(DenoisingTraining):
         generator = with_controls(base, controls, hint_widths, only_mid)
         trained = nn.ModuleDict({name: generator.controls[name] for name in controls})
         super().__init__(
-            generator,
-            Averages(ema, ema_decay, ema_kimg, ema_stds).start({"controls": trained}),
-            batch_size=batch_size,
-            base_rate=learning_rate / batch_size,
-            warmup_kimg=warmup_kimg,
-            weight_decay=weight_decay,
-            micro_batch=micro_batch,
-            cache_latents=cache_latents,
-            precision=precision,
-            seed=seed,
-            max_nonfinite=max_nonfinite,
+            generator, {"controls": trained}, batch_size=batch_size, base_rate=learning_rate / batch_size, **settings
         )
         self.controls: Any = copy.deepcopy(trained).train().requires_grad_(True)
         self.hint_dropout, self.condition_dropout = hint_dropout, condition_dropout

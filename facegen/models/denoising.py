@@ -49,9 +49,10 @@ class Noised(NamedTuple):
 class DenoisingTraining(Resumable, pl.LightningModule):
     """Training of denoisers of latents, with everything but what they are.
 
-    generator_ema: the whole model, whose averaged parts follow `networks`. batch_size: images per step over all
-    processes; micro_batch: images at a time, where memory is short. base_rate: learning rate for each image of a batch,
-    as published; warmup_kimg: it grows linearly so long. cache_latents: encode every picture once, before training.
+    generator_ema: the whole model, whose averaged parts, `trained`, follow `networks`. batch_size: images per step over
+    all processes; micro_batch: images at a time, where memory is short. base_rate: learning rate for each image of a
+    batch, as published; warmup_kimg: it grows linearly so long. ema and what begins with it: see `Averages`.
+    cache_latents: encode every picture once, before training.
     """
 
     averaged = "generator_ema"  # the network that is kept
@@ -60,12 +61,16 @@ class DenoisingTraining(Resumable, pl.LightningModule):
     def __init__(
         self,
         generator_ema: LatentGenerator,
-        averages: Averages,
+        trained: Mapping[str, nn.Module],
         *,
         batch_size: int,
         base_rate: float,
         warmup_kimg: float = 0.0,
         weight_decay: float = 0.01,
+        ema: Literal["warmup", "half_life", "power"] = "warmup",
+        ema_decay: float = 0.9999,
+        ema_kimg: float = 10.0,
+        ema_stds: tuple[float, ...] = (0.05, 0.1),
         micro_batch: int | None = None,
         cache_latents: bool = True,
         precision: Literal["32-true", "bf16-mixed"] = "32-true",
@@ -81,7 +86,7 @@ class DenoisingTraining(Resumable, pl.LightningModule):
                 f"base_rate: got {base_rate} and warmup_kimg {warmup_kimg}, expected above 0, and 0 or more"
             )
         self.generator_ema = generator_ema.eval().requires_grad_(False)
-        self.averages = averages
+        self.averages = Averages(ema, ema_decay, ema_kimg, ema_stds).start(trained)
         self.batch_size, self.micro_batch, self.seed = batch_size, micro_batch, seed
         self.base_rate, self.warmup_images, self.weight_decay = base_rate, round(warmup_kimg * 1000), weight_decay
         self.cache_latents, self.is_half = cache_latents, precision == "bf16-mixed"

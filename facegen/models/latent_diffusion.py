@@ -8,7 +8,6 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from facegen.checkpoint import load, network_config
-from facegen.models.averages import Averages
 from facegen.models.condition_values import fill_statistics
 from facegen.models.conditioning import FaceConditions
 from facegen.models.denoising import DenoisingTraining, Noised, context_of
@@ -26,8 +25,8 @@ class LatentDiffusion(DenoisingTraining):
     denoiser: its further arguments; channels, size and widths of conditions are filled in. conditions: the inputs of
     `Conditioner`, by name; None: unconditional. condition_width: of vectors and tokens. regressor: run folder or export
     of a network that sees the coefficients of faces that come without. process, sampling: arguments of
-    `facegen.diffusion.process.Process` and of `facegen.diffusion.sampling.Sampling`. ema and what begins with it: see
-    `Averages`. Everything else: see `DenoisingTraining`.
+    `facegen.diffusion.process.Process` and of `facegen.diffusion.sampling.Sampling`. Everything else: see
+    `DenoisingTraining`.
     """
 
     def __init__(
@@ -43,17 +42,7 @@ class LatentDiffusion(DenoisingTraining):
         sampling: Mapping[str, Any] | None = None,
         batch_size: int = 32,
         base_rate: float = 2e-6,
-        warmup_kimg: float = 0.0,
-        weight_decay: float = 0.01,
-        ema: Literal["warmup", "half_life", "power"] = "warmup",
-        ema_decay: float = 0.9999,
-        ema_kimg: float = 10.0,
-        ema_stds: tuple[float, ...] = (0.05, 0.1),
-        micro_batch: int | None = None,
-        cache_latents: bool = True,
-        precision: Literal["32-true", "bf16-mixed"] = "32-true",
-        seed: int = 0,
-        max_nonfinite: int = 20,
+        **settings: Any,
     ) -> None:
         stage = first_stage_of(first_stage)
         conditioner = Conditioner(conditions, condition_width, condition_dropout) if conditions else None
@@ -67,19 +56,7 @@ class LatentDiffusion(DenoisingTraining):
         generator.first_stage.load_state_dict(stage.state_dict())
         trained = {"denoiser": generator.denoiser, "conditioner": generator.conditioner}
         trained = {name: network for name, network in trained.items() if network is not None}
-        super().__init__(
-            generator,
-            Averages(ema, ema_decay, ema_kimg, ema_stds).start(trained),
-            batch_size=batch_size,
-            base_rate=base_rate,
-            warmup_kimg=warmup_kimg,
-            weight_decay=weight_decay,
-            micro_batch=micro_batch,
-            cache_latents=cache_latents,
-            precision=precision,
-            seed=seed,
-            max_nonfinite=max_nonfinite,
-        )
+        super().__init__(generator, trained, batch_size=batch_size, base_rate=base_rate, **settings)
         copies = {name: copy.deepcopy(network).train().requires_grad_(True) for name, network in trained.items()}
         self.denoiser, self.conditioner = copies["denoiser"], copies.get("conditioner")
         self.faces = None if regressor is None else FaceConditions(load_regressor(regressor))

@@ -1,7 +1,7 @@
 """Training of a reconstruction network on synthetic faces, whose coefficients are known."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,17 +15,11 @@ from facegen.geometry.cameras import head_angles, head_rotation
 from facegen.geometry.perspective import EG3D, Perspective
 from facegen.models.draws import Draws
 from facegen.models.reconstruction_errors import ErrorMeasure, ErrorWeights
+from facegen.models.supervised import Supervised
 from facegen.morphable import spherical_harmonics
 from facegen.morphable.coefficients import LIGHT, Coefficients
 from facegen.morphable.procedural_model import procedural_faces
 from facegen.networks.reconstruction import ReconstructionNetwork, regress
-
-
-class Supervised(NamedTuple):
-    """A scalar to minimise, and figures (N,) or scalars for the log by name."""
-
-    loss: Tensor
-    figures: dict[str, Tensor]
 
 
 class KnownFaces:

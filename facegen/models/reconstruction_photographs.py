@@ -20,7 +20,7 @@ from facegen.geometry.perspective import DEEP3D, Perspective
 from facegen.losses import reconstruction as losses
 from facegen.losses.reconstruction import LossTerms, LossWeights
 from facegen.models.draws import Draws
-from facegen.models.reconstruction_known import Supervised
+from facegen.models.supervised import Supervised
 from facegen.morphable.model import MorphableModel
 from facegen.morphable.procedural import PARTS as PROCEDURAL_PARTS
 from facegen.morphable.render import render

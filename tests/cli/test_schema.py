@@ -92,3 +92,5 @@ def test_keywords_passed_on_are_known() -> None:
     assert set(schema.parameters(target) or ()) == {"size", "steps", "mode", "folder", "betas", "inner", "flag"}
     with pytest.raises(ValueError, match=r"did you mean steps\?"):
         schema.check_targets({"_target_": target, "size": 1, "stepz": 2})
+    with pytest.raises(ValueError, match="steps: got 'many', expected a whole number"):
+        schema.check_targets({"_target_": target, "size": 1, "steps": "many"})
