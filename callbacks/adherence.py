@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from facegen.callbacks.clock import due
-from facegen.callbacks.reports import add_row, duration, keep_rows, log, say
+from facegen.callbacks.reports import add_row, keep_rows, log, say
 from facegen.callbacks.samples import publish
 from facegen.data.dataset import FaceDataset
 from facegen.data.part_orders import painted
@@ -19,6 +19,7 @@ from facegen.evaluation.adherence import CHANCE, Measured, Shown, measure
 from facegen.evaluation.adherence_sides import Judges, judged
 from facegen.evaluation.plan import Denoising
 from facegen.networks.diffusion import is_diffusion
+from facegen.reports.durations import duration
 
 ADHERENCE = "adherence.jsonl"  # in the run folder
 _SHOWN = 8  # faces in the picture

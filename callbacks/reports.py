@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 from tqdm import tqdm
 
 from facegen.checkpoint import atomic_write
+from facegen.reports.durations import duration
 
 LOG = "log.txt"  # in the run folder
 
@@ -68,15 +69,3 @@ def keep_rows(path: Path, images_seen: int) -> None:
             continue  # the last line of a killed process may be half a line
     with atomic_write(path) as temporary:
         temporary.write_text("".join(kept))
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people read them: 41s, 3m 20s, 2h 05m, 1d 07h."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds}s"
-    if seconds < 3600:
-        return f"{seconds // 60}m {seconds % 60:02d}s"
-    if seconds < 86400:
-        return f"{seconds // 3600}h {seconds // 60 % 60:02d}m"
-    return f"{seconds // 86400}d {seconds // 3600 % 24:02d}h"

@@ -11,7 +11,8 @@ import torch
 from tqdm import tqdm
 
 from facegen.callbacks.clock import due
-from facegen.callbacks.reports import add_row, duration, keep_rows, log, say
+from facegen.callbacks.reports import add_row, keep_rows, log, say
+from facegen.reports.durations import duration
 
 
 class Ticks(pl.Callback):

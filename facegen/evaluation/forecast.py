@@ -10,6 +10,7 @@ from facegen.data.datamodule import available_cpus
 from facegen.evaluation.filling import Job, reproducible
 from facegen.evaluation.store import Store
 from facegen.evaluation.streams import Stream
+from facegen.reports.durations import duration
 
 _TIMED = 16  # pictures
 _LEAST = 64  # pictures that are worth timing some
@@ -54,12 +55,3 @@ def rate_of(stream: Stream) -> float:
         start = time.perf_counter()
         stream.make(0, count)
         return count / max(time.perf_counter() - start, 1e-9)
-
-
-def duration(seconds: float) -> str:
-    """As people say it: 40 s, 4 min 10 s, 2 h 5 min."""
-    whole = max(1, round(seconds))
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -3,9 +3,10 @@
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from facegen.reports.durations import duration
 from facegen.reports.page import node, table
 from facegen.reports.tables import NONE, Table
-from facegen.study.numbers import duration, limits, number, signed, with_spread
+from facegen.study.numbers import limits, number, signed, with_spread
 
 Results = dict[str, Any]
 

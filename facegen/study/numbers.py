@@ -28,11 +28,3 @@ def plus_minus(spread: dict[str, Any]) -> str:
 def with_spread(spread: dict[str, Any]) -> str:
     """A mean, and half its interval where there is one."""
     return number(spread["mean"]) + (f" ± {plus_minus(spread)}" if spread["interval"] else "")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people read them: 41 s, 3.4 min, 2.1 h, 1.3 days."""
-    for length, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from facegen.callbacks import Checkpoints, due
-from facegen.callbacks.reports import duration, keep_rows
+from facegen.callbacks.reports import keep_rows
 from facegen.callbacks.samples import save_png, tile, to_uint8
 
 
@@ -23,13 +23,6 @@ def test_keep_rows_drops_the_future_and_half_lines(tmp_path: Path) -> None:
     path.write_text('{"images_seen": 8}\n{"images_seen": 16}\n{"images_seen": 24}\n{"images_se')
     keep_rows(path, 16)
     assert [json.loads(line)["images_seen"] for line in path.read_text().splitlines()] == [8, 16]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(41, "41s"), (200.4, "3m 20s"), (7500, "2h 05m"), (111600, "1d 07h"), (59.6, "1m 00s")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_old_checkpoints_go_and_milestones_stay(tmp_path: Path) -> None:

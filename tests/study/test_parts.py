@@ -16,7 +16,7 @@ from facegen.study import media, poses
 from facegen.study.answers import figure_name
 from facegen.study.comparison import compare
 from facegen.study.matrix import matrix, of_difference, values_of
-from facegen.study.numbers import duration, limits, number, signed
+from facegen.study.numbers import limits, number, signed
 from facegen.study.results import _compact, _shared, read_lines
 from facegen.study.stages import _grid
 
@@ -143,6 +143,5 @@ def test_grids_have_no_empty_cells_where_that_is_possible(count: int, grid: str)
 def test_numbers_as_people_read_them() -> None:
     assert [number(v) for v in (0.012345, 12.345, 1234.5)] == ["0.01235", "12.35", "1,234"]
     assert (signed(-1.2345), signed(2), limits(None), limits([1.0, 2.0])) == ("-1.23", "+2", "", "[1, 2]")
-    assert [duration(v) for v in (41, 200, 7200, 100000)] == ["41 s", "3.3 min", "2.0 h", "1.2 days"]
     assert figure_name({"metric": "fid3d", "name": "avg->ffhq"}) == "fid3d avg → ffhq"
     assert figure_name({"metric": "ppl", "name": ""}) == "ppl"
