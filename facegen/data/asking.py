@@ -53,11 +53,15 @@ def complaint(reason: str, columns: Sequence[str]) -> str:
         reason = reason.partition(end)[0]
     if len(reason) > _MOST_SAID:
         reason = f"{reason[: _MOST_SAID // 3]} ... {reason[-_MOST_SAID // 2 :]}"
-    if not (unknown := _UNKNOWN.search(reason)):
-        return reason
-    names = {name.lower(): name for name in names_of(columns)}
-    match = difflib.get_close_matches(unknown[1].lower(), list(names), n=1, cutoff=0.6)
-    return f"{reason}; did you mean {names[match[0]]}?" if match else reason
+    unknown = _UNKNOWN.search(reason)
+    return f"{reason}{suggestion(unknown[1], names_of(columns))}" if unknown else reason
+
+
+def suggestion(word: str, names: Sequence[str]) -> str:
+    """`; did you mean X?` for the nearest of some names, in any case, or nothing."""
+    known = {name.lower(): name for name in names}
+    match = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {known[match[0]]}?" if match else ""
 
 
 def _tokens(condition: str) -> Iterator[tuple[str, str]]:
@@ -76,7 +80,7 @@ def _meant(word: str, following: str, columns: Sequence[str]) -> str:
             raise ValueError(f"no function {word}(); expected some of: {', '.join(sorted(FUNCTIONS))}")
         return word
     if name in (numbers := {attribute.lower(): n for n, attribute in enumerate(ATTRIBUTES, 1)}):
-        _require(ATTRIBUTE_COLUMN, word, columns, "its dataset or facegen data describe has to say them")
+        _require(ATTRIBUTE_COLUMN, word, columns, "facegen data describe columns=[captions] adds them where it can")
         return f"(nullif({ATTRIBUTE_COLUMN}[{numbers[name]}], 0) = 1)"
     if name in FLAGS:
         _require(FLAG_COLUMN, word, columns, "add them: facegen data describe columns=[flags]")

@@ -10,7 +10,7 @@ from facegen.data.stamps import LABEL_COLUMNS
 def join_sources(tables: Sequence[pa.Table], names: Sequence[str], labels: bool) -> pa.Table:
     """One table over all sources; with several, ids begin with the source's name so that they stay unique."""
     if len(tables) > 1:
-        tables = [_prefixed(rows, name) for rows, name in zip(tables, _unique_names(names), strict=True)]
+        tables = [_prefixed(rows, name) for rows, name in zip(tables, unique_names(names), strict=True)]
     kinds = {column for rows in tables for column in rows.column_names if column in LABEL_COLUMNS}
     if labels and len(kinds) > 1:
         raise ValueError("some sources have camera labels and others class labels; expected one kind in a recipe")
@@ -40,5 +40,6 @@ def _prefixed(rows: pa.Table, name: str) -> pa.Table:
     return rows.set_column(rows.column_names.index("id"), "id", ids)
 
 
-def _unique_names(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
+    """What ids of several sources begin with, before a `/`: their names, numbered where they are alike."""
     return [name if names.count(name) == 1 else f"{name}.{names[:i].count(name)}" for i, name in enumerate(names)]

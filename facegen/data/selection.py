@@ -81,14 +81,20 @@ def select(source: Source, spec: SourceSpec) -> pa.Table:
     return source.rows.filter(pa.array(keep))
 
 
-def _where(source: Source, condition: str, known: Mapping[str, int]) -> np.ndarray:
-    """Which rows fulfil a condition on the columns of the source's table."""
+def table_of(source: Source, asked: str) -> Path:
+    """Where the table of a source lies. Raises ValueError where it has none that is up to date; `asked`: for what."""
     if not source.indexed:
         reasons = [problem.detail for problem in source.problems if problem.kind == "index out of date"]
         hint = reasons[0] if reasons else f"make its table: facegen data index root={source.root}"
-        raise ValueError(f"where={condition!r}: {source.root} has no table that is up to date; {hint}")
+        raise ValueError(f"{asked}: {source.root} has no table that is up to date; {hint}")
+    return table.table_path(source.root)
+
+
+def _where(source: Source, condition: str, known: Mapping[str, int]) -> np.ndarray:
+    """Which rows fulfil a condition on the columns of the source's table."""
+    place = table_of(source, f"where={condition!r}")
     chosen = np.zeros(len(source.rows), dtype=bool)
-    chosen[[known[name] for name in table.matching(table.table_path(source.root), condition)]] = True
+    chosen[[known[name] for name in table.matching(place, condition)]] = True
     return chosen
 
 
