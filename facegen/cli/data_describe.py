@@ -9,6 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from facegen.curation.columns import Added, Group, Whole, add_columns
 from facegen.curation.describing.describe import caption_group, sketch_group
 from facegen.curation.describing.sketches import Pen
+from facegen.curation.parsing.parsers import named_parser
+from facegen.curation.parsing.stage import hairline_group, parsing_group
 from facegen.data.conditions import PARTS, PICTURES, TEXTS
 
 CONFIG = "data_describe"
@@ -17,6 +19,8 @@ Give the faces of a source further columns: what people filter, search and train
 
   captions     ten sentences for each face, from its attributes, as Multi-Modal-CelebA-HQ has them
   sketch       a line drawing of each face
+  parsing      a mask of its 19 parts, in CelebAMask-HQ's order of ids
+  hairlines    where face and hair meet and where hair ends, from the mask; with the 68 landmarks: the extended set
 
 Columns go into faces.lance, files of columns to ROOT/.described/COLUMN. What a column needs is added with it.
 Interrupted? The same command goes on. Repeated, it does nothing; other settings redo only what they change.
@@ -32,8 +36,10 @@ Settings = Mapping[str, Any]
 _GROUPS: dict[str, Callable[[Settings], Group | Whole]] = {
     "captions": lambda settings: caption_group(settings["seed"], settings["attributes"]),
     "sketch": lambda settings: sketch_group(_pen(settings["pen"] or {})),
+    "parsing": lambda settings: parsing_group(named_parser(settings["parser"])),
+    "hairlines": lambda settings: hairline_group(),
 }
-_NEEDS: dict[str, tuple[str, ...]] = {}  # groups whose columns others read
+_NEEDS: dict[str, tuple[str, ...]] = {"hairlines": ("parsing",)}  # groups whose columns others read
 
 
 def run(cfg: DictConfig) -> None:

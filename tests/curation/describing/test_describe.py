@@ -165,7 +165,7 @@ def test_bad_input_is_one_line(photos: Path, capsys: pytest.CaptureFixture[str])
     root, listed = f"root={photos}", f"attributes={attributes(photos)}"
     both = "columns=[captions,sketch]"
     assert "have no attributes; give attributes=FILE" in one_line(capsys, root, both, "workers=0")
-    assert "columns: got [], expected some of: captions, sketch" in one_line(capsys, root, "columns=[]")
+    assert "columns: got [], expected some of: captions, sketch, " in one_line(capsys, root, "columns=[]")
     assert "columns: got 'mask', expected some of: captions" in one_line(capsys, root, "columns=[mask]")
     assert "pen.thick: got 3, expected numbers for some of: smooth" in one_line(capsys, root, both, "+pen.thick=3")
     assert "does not exist" in one_line(capsys, "root=/nowhere", both)
