@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from facegen.checkpoint import save_network
 from facegen.cli.sampling import load_any
+from facegen.networks.bisenet import BiSeNet
 from facegen.networks.diffusion.control import ControlBranch
 from facegen.networks.diffusion.first_stage import FirstStage
 from facegen.networks.diffusion.generator import LatentGenerator
@@ -68,7 +69,7 @@ def describe(network: object, out: Path) -> str:
     if isinstance(network, ReconstructionNetwork):
         kind, count = network.init_kwargs["kind"], network.num_coefficients
         what = f"{kind}, {network.size} pixels, {count} coefficients"
-    elif isinstance(network, ParsingNetwork):
+    elif isinstance(network, ParsingNetwork | BiSeNet):
         what = f"{network.size} pixels, {len(network.parts)} parts of faces"
     elif isinstance(network, FirstStage):
         side = network.latent_size

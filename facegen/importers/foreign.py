@@ -8,9 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from facegen.data.masks import FACE_PARSING
 from facegen.importers.tensor_files import is_safetensors, read_tensors
+from facegen.networks.bisenet import published_bisenet
 
-_FACEGEN, _DEEP3D = "facegen", "net_recon"
+_FACEGEN, _DEEP3D, _BISENET = "facegen", "net_recon", "cp.resnet.conv1.weight"
 _FOREIGN = {  # what else is found in such files, by a part of a name that tells
     "lora": "LoRA weights, which change another model",
     "conditioner.embedders": "Stable Diffusion XL, which facegen has not",
@@ -46,7 +48,7 @@ def is_own(path: Path) -> bool:
 
 
 def load_foreign(path: Path, options: Options = Options()) -> nn.Module:  # noqa: B008  # immutable
-    """A network from a folder of diffusers, or from a file of CompVis, ControlNet or Deep3DFaceRecon.
+    """A network from a folder of diffusers, or from a file of CompVis, ControlNet, Deep3DFaceRecon or BiSeNet.
 
     Nothing in it is executed. Raises ValueError, in one line that names the file, for anything else.
     """
@@ -66,6 +68,8 @@ def load_foreign(path: Path, options: Options = Options()) -> nn.Module:  # noqa
         for tells, meaning in _FOREIGN.items():
             if any(tells in key for key in state):
                 raise ValueError(f"it holds {meaning}")
+        if any(key.removeprefix("module.") == _BISENET for key in state):
+            return published_bisenet(state, FACE_PARSING)
         config = load_config(path, options.config)
         if is_controlnet(state):
             return convert_controlnet(state, config, base, name, options.average, options.text_encoder)
