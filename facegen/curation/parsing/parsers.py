@@ -64,7 +64,7 @@ def named_parser(path: str | Path | None = None) -> ParserModel:
     if place.is_file() and place.suffix in (".pth", ".pt"):
         return _bisenet(place, f"BiSeNet {place.name}", "")
     weights = _weights_of(place)
-    return ParserModel(f"{place.name} {_digest(weights)}", "", _load_own, (str(place),))
+    return ParserModel(f"facegen parser {_digest(weights)}", "", _load_own, (str(place),))
 
 
 @lru_cache(maxsize=1)
@@ -117,9 +117,8 @@ def _bisenet(path: Path, name: str, terms: str) -> ParserModel:
 def _load_bisenet(path: str) -> nn.Module:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever is wrong with it
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"parser: {path} is no file of weights ({reason})") from error
+    except Exception as error:  # whatever is wrong with it; torch's words would advise to execute it
+        raise ValueError(f"parser: {path} is no file of weights that can be read as data") from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"parser: {path} holds no tensors by name, expected a state dictionary of BiSeNet")
     try:
@@ -138,8 +137,9 @@ def _load_own(path: str) -> nn.Module:
 
 def _weights_of(path: Path) -> Path:
     """The file that a run or an export is loaded from. ValueError where there is none."""
-    if path.is_file():
-        return path if path.suffix == ".ckpt" else path.with_name(WEIGHTS_NAME)
+    if path.suffix == ".ckpt" and path.is_file():
+        return path
+    path = path.parent if path.name in (CONFIG_NAME, WEIGHTS_NAME) else path
     if (path / CONFIG_NAME).is_file():
         return path / WEIGHTS_NAME
     if files := checkpoint_files(path):

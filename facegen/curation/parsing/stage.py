@@ -56,6 +56,7 @@ def _file(name: str, making: Making, face: str) -> Path:
 
 
 def _parsing_stage(model: ParserModel, making: Making) -> Stage:
+    loaded_parser(model, making.device)  # a bad file is refused here, and not face by face
     schema = pa.schema([(COLUMN, pa.string())])
     settings, context = {"model": model.name}, {"parser": model, "making": making}
     return Stage(COLUMN, VERSION, _parse, ("id", *PLACE), schema, settings, context, _CHUNK, together=True)

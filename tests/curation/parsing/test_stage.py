@@ -147,6 +147,17 @@ def test_bad_parsers_are_refused(tmp_path: Path) -> None:
         model = named_parser(tmp_path / name)
         with pytest.raises(ValueError, match=f"parser: .*{name}.*{reason}"):
             model.load(*model.arguments)
+    with pytest.raises(ValueError, match="expected a run or an export of model=parser"):
+        named_parser(tmp_path / "other.txt")
+
+
+def test_a_bad_parser_leaves_the_column_as_it_is(source: Path, tmp_path: Path) -> None:
+    add_columns(source, [parsing_group(colors.model())], workers=0)
+    before = rows(source)
+    (tmp_path / "bad.pth").write_bytes(b"no weights")
+    with pytest.raises(ValueError, match=r"bad.pth is no file of weights"):
+        add_columns(source, [parsing_group(named_parser(tmp_path / "bad.pth"))], workers=0)
+    assert rows(source) == before
 
 
 def test_exports_are_known_by_their_weights(tmp_path: Path) -> None:
@@ -154,7 +165,7 @@ def test_exports_are_known_by_their_weights(tmp_path: Path) -> None:
         save_network(ParsingNetwork(colors.PARTS, 16, [8, 8]), tmp_path / name) for name in ("x/own", "y/own")
     )
     models = [named_parser(path) for path in (one, one / "model.safetensors", other)]
-    assert models[0].name != models[2].name and models[0].name.startswith("own ")
+    assert models[0].name == models[1].name != models[2].name
     assert isinstance(models[1].load(*models[1].arguments), ParsingNetwork)
     save_network(load(other), one)
     assert named_parser(one).name == models[2].name
