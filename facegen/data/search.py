@@ -39,10 +39,10 @@ def similarity(
     features: Float[np.ndarray, "row dim"], queries: Float[np.ndarray, "query dim"]
 ) -> Float[np.ndarray, "row query"]:
     """Cosines of all features with all queries. Raises ValueError for a row without a direction."""
-    _check_width(features, queries)
-    directions = _directions(queries)
-    chunks = [_directions(features[i : i + CHUNK], i) @ directions.T for i in range(0, len(features), CHUNK)]
-    return np.concatenate(chunks) if chunks else np.zeros((0, len(queries)), dtype=directions.dtype)
+    check_width(features, queries)
+    towards = directions(queries)
+    chunks = [directions(features[i : i + CHUNK], i) @ towards.T for i in range(0, len(features), CHUNK)]
+    return np.concatenate(chunks) if chunks else np.zeros((0, len(queries)), dtype=towards.dtype)
 
 
 def search(features: Float[np.ndarray, "row dim"], queries: Float[np.ndarray, "query dim"], count: int) -> Matches:
@@ -75,9 +75,9 @@ def similar_pairs(
     progress = tqdm(total=len(starts) * (len(starts) + 1) // 2, desc="comparing", unit="block", delay=1, leave=False)
     with progress:
         for top in starts:
-            rows = _directions(features[top : top + block], top)
+            rows = directions(features[top : top + block], top)
             for left in starts[top // block :]:
-                cosines = rows @ _directions(features[left : left + block], left).T
+                cosines = rows @ directions(features[left : left + block], left).T
                 row, column = np.nonzero(cosines > threshold)
                 later = row + top < column + left
                 row, column = row[later], column[later]
@@ -88,8 +88,8 @@ def similar_pairs(
     return Pairs(first[order], second[order], cosine[order])
 
 
-def _directions(vectors: Float[np.ndarray, "row dim"], start: int = 0) -> Float[np.ndarray, "row dim"]:
-    """Rows scaled to length 1; `start` is the number of the first one."""
+def directions(vectors: Float[np.ndarray, "row dim"], start: int = 0) -> Float[np.ndarray, "row dim"]:
+    """Rows scaled to length 1; `start` numbers the first one. Raises ValueError for one without a direction."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if len(bad := np.flatnonzero(~(np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 0)))):
         raise ValueError(
@@ -98,6 +98,7 @@ def _directions(vectors: Float[np.ndarray, "row dim"], start: int = 0) -> Float[
     return vectors / lengths
 
 
-def _check_width(features: np.ndarray, queries: np.ndarray) -> None:
+def check_width(features: np.ndarray, queries: np.ndarray) -> None:
+    """Raises ValueError where queries have not as many numbers as features."""
     if features.ndim != 2 or queries.ndim != 2 or features.shape[1] != queries.shape[1]:
         raise ValueError(f"search: got features {features.shape} and queries {queries.shape}, expected rows alike")

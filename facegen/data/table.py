@@ -5,9 +5,10 @@ that crosses a fork crashes, so workers are handed flat arrays.
 """
 
 import errno
+import hashlib
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,6 +54,29 @@ def take(path: Path, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
     if wrong := [row for row in rows if not 0 <= row < dataset.count_rows()]:
         raise ValueError(f"{path} has no row {wrong[0]}; it has 0 to {dataset.count_rows() - 1}")
     return dataset.take(list(rows), columns=list(columns)).replace_schema_metadata(None)
+
+
+def num_rows(path: Path) -> int:
+    """How many rows a table has."""
+    return _open(path).count_rows()
+
+
+def batches(path: Path, column: str) -> Iterator[pa.Array]:
+    """The values of a column in order, some thousands at a time, for columns that should not be in memory twice."""
+    dataset = _open(path)
+    _check_names(dataset, [column], path)
+    for batch in dataset.to_batches(columns=[column], scan_in_order=True):
+        yield batch[column]
+
+
+def content_stamp(path: Path, column: str) -> str:
+    """Name of what a column holds now: another one whenever it, or the table as a whole, was written again."""
+    dataset = _open(path)
+    _check_names(dataset, [column], path)
+    number = dataset.lance_schema.field(column).id()
+    parts = [(part.fragment_id, part.metadata) for part in dataset.get_fragments()]
+    names = [f"{key} {m.physical_rows} {f.path}" for key, m in parts for f in m.files if number in f.fields]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def _check_names(dataset: Any, columns: Sequence[str], path: Path) -> None:

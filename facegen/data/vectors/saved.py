@@ -1,0 +1,72 @@
+"""Indexes kept beside their table, in `.NAME.vectors/COLUMN-STAMP`: made when first asked for and after changes."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from facegen.checkpoint import cache_folder
+from facegen.data import table
+from facegen.data.vectors.cells import make_cells
+from facegen.data.vectors.columns import read_vectors
+from facegen.data.vectors.index import Index, sorted_by_cell
+
+_VERSION = 1  # raised when cells are made otherwise
+_PARTS = ("matrix", "rows", "nearest", "centres")
+_ROWS_AT_ONCE = 8192
+
+
+def open_index(place: Path, column: str = "embedding") -> Index:
+    """The index of a column of vectors of a table, made if there is none of what the column holds now.
+
+    The vectors stay in a mapped file, of which a search reads a few percent. Where the table's folder is read-only, it
+    lies in the cache. Raises ValueError where the table has no such column, or one that holds something else.
+    """
+    name = f"{column}-{_VERSION}-{table.content_stamp(place, column)}"
+    folder = _home(place) / name
+    if not folder.is_dir():
+        _make(place, column, folder)
+    return Index(**{part: np.load(folder / f"{part}.npy", mmap_mode=_mode(part)) for part in _PARTS})
+
+
+def _mode(part: str) -> str | None:
+    return "r" if part == "matrix" else None
+
+
+def _home(place: Path) -> Path:
+    """The folder of a table's indexes."""
+    if place.parent.stat().st_mode & 0o222 and os.access(place.parent, os.W_OK):
+        return place.with_name(f".{place.stem}.vectors")
+    return cache_folder() / "vectors" / str(place.resolve()).strip("/").replace("/", "%")
+
+
+def _make(place: Path, column: str, folder: Path) -> None:
+    """Write an index whole or not at all, and remove those of what the column held before."""
+    vectors = read_vectors(place, column)
+    cells = make_cells(vectors.matrix)
+    order = sorted_by_cell(cells)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as unfinished:
+        made = Path(unfinished) / folder.name
+        made.mkdir()
+        matrix = np.lib.format.open_memmap(made / "matrix.npy", "w+", np.float32, vectors.matrix.shape)
+        for start in range(0, len(order), _ROWS_AT_ONCE):
+            matrix[start : start + _ROWS_AT_ONCE] = vectors.matrix[order[start : start + _ROWS_AT_ONCE]]
+        matrix.flush()
+        small = {"rows": vectors.rows[order], "nearest": cells.nearest[order], "centres": cells.centres}
+        for name, values in small.items():
+            np.save(made / f"{name}.npy", values)
+        _publish(made, folder)
+    for old in folder.parent.glob(f"{column}-*"):
+        if old.name != folder.name:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _publish(made: Path, folder: Path) -> None:
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else another process made the same one meanwhile
+            raise
