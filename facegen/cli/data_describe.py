@@ -9,6 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from facegen.curation.columns import Added, Group, Whole, add_columns
 from facegen.curation.describing.describe import caption_group, sketch_group
 from facegen.curation.describing.sketches import Pen
+from facegen.curation.duplicates import duplicates_whole
+from facegen.curation.embedding import embedding_group
 from facegen.curation.parsing.parsers import named_parser
 from facegen.curation.parsing.stage import hairline_group, parsing_group
 from facegen.data.conditions import PARTS, PICTURES, TEXTS
@@ -21,6 +23,8 @@ Give the faces of a source further columns: what people filter, search and train
   sketch       a line drawing of each face
   parsing      a mask of its 19 parts, in CelebAMask-HQ's order of ids
   hairlines    where face and hair meet and where hair ends, from the mask; with the 68 landmarks: the extended set
+  embedding    a feature vector of length 1, for likeness, near-duplicates and taste: embedder=, weights=
+  duplicates   groups of nearly the same picture (cosine above threshold=), and which one to keep
 
 Columns go into faces.lance, files of columns to ROOT/.described/COLUMN. What a column needs is added with it.
 Interrupted? The same command goes on. Repeated, it does nothing; other settings redo only what they change.
@@ -38,8 +42,13 @@ _GROUPS: dict[str, Callable[[Settings], Group | Whole]] = {
     "sketch": lambda settings: sketch_group(_pen(settings["pen"] or {})),
     "parsing": lambda settings: parsing_group(named_parser(settings["parser"])),
     "hairlines": lambda settings: hairline_group(),
+    "embedding": lambda settings: embedding_group(settings["embedder"], settings["weights"]),
+    "duplicates": lambda settings: duplicates_whole(settings["threshold"]),
 }
-_NEEDS: dict[str, tuple[str, ...]] = {"hairlines": ("parsing",)}  # groups whose columns others read
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "hairlines": ("parsing",),
+    "duplicates": ("embedding",),
+}  # groups whose columns others read
 
 
 def run(cfg: DictConfig) -> None:
