@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import warnings
 import webbrowser
 
 import uvicorn
@@ -35,6 +36,8 @@ def serve(opened: Opened, access: Access, host: str, port: int | None, browser: 
     address = url(host, listening.getsockname()[1], access)
     print(f"{address}\nCtrl+C ends it.", flush=True)
     app = application(opened, access)
+    # NiceGUI looks at every object of the process to find its server, which makes PyTorch warn of one of them.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="nicegui")
     if browser:
         threading.Timer(1.0, webbrowser.open, [address]).start()
     # `ws_max_size`: what a visitor's page may send at once; files are uploaded as requests.
