@@ -15,7 +15,7 @@ from facegen.data.masks import CELEBAMASK, Mask
 
 PAIRS = (("l_eye", "r_eye"), ("l_brow", "r_brow"), ("l_ear", "r_ear"))
 _WHOLE = {"eye": "l_eye", "ear": "l_ear", "brow": "l_brow", "lips": "u_lip"}  # parts that do not tell two apart
-_UPPER, _LOWER = ("l_eye", "r_eye", "l_brow", "r_brow", "eye_g"), ("mouth", "u_lip", "l_lip")
+UPPER, LOWER = ("l_eye", "r_eye", "l_brow", "r_brow", "eye_g"), ("mouth", "u_lip", "l_lip")
 _ROOT = 0.2  # share of the nose, from its upper end, that lies between the eyes
 _STRADDLES = 0.25  # share of a piece on either side from which it is cut in two
 
@@ -38,7 +38,7 @@ def with_sides(mask: Mask) -> Mask:
     if root is None:
         return found
     for left_name, right_name in PAIRS:
-        both = _where(mask, (left_name, right_name))
+        both = where(mask, (left_name, right_name))
         for piece in _pieces(both):
             own_right = (np.argwhere(piece)[:, ::-1] - root) @ right < 0  # the person's right is the picture's left
             if not _STRADDLES < own_right.mean() < 1 - _STRADDLES:
@@ -47,11 +47,21 @@ def with_sides(mask: Mask) -> Mask:
     return found
 
 
+def where(mask: Mask, names: Sequence[str]) -> Bool[np.ndarray, "height width"]:
+    """Where CelebAMask-HQ's ids are one of some parts."""
+    return np.isin(mask, [CELEBAMASK.index(name) for name in names])
+
+
+def centre(area: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "2"]:
+    """Mean x and y of an area that is not empty, counted in whole pixels."""
+    return np.argwhere(area)[:, ::-1].mean(axis=0)
+
+
 def _with_lips(mask: Mask) -> Mask:
     """Lips divided at the middle of the mouth; where it is closed, at their own."""
-    lips, mouth = _where(mask, ("u_lip",)), _where(mask, ("mouth",))
+    lips, mouth = where(mask, ("u_lip",)), where(mask, ("mouth",))
     if lips.any():
-        middle = _centre(mouth if mouth.any() else lips)
+        middle = centre(mouth if mouth.any() else lips)
         right = _right(mask)
         below = (np.argwhere(lips)[:, ::-1] - middle) @ np.array([-right[1], right[0]]) > 0
         mask = mask.copy()
@@ -61,9 +71,9 @@ def _with_lips(mask: Mask) -> Mask:
 
 def _root(mask: Mask) -> Float[np.ndarray, "2"] | None:
     """Where the nose begins between the eyes, (x, y); without a nose the middle of the skin, None without any."""
-    nose, skin = _where(mask, ("nose",)), _where(mask, ("skin",))
+    nose, skin = where(mask, ("nose",)), where(mask, ("skin",))
     if not nose.any():
-        return _centre(skin) if skin.any() else None
+        return centre(skin) if skin.any() else None
     points, right = np.argwhere(nose)[:, ::-1], _right(mask)
     height = points @ np.array([-right[1], right[0]])
     return points[height <= np.quantile(height, _ROOT)].mean(axis=0)
@@ -71,21 +81,13 @@ def _root(mask: Mask) -> Float[np.ndarray, "2"] | None:
 
 def _right(mask: Mask) -> Float[np.ndarray, "2"]:
     """Direction to the right of the face as seen: across the way from the eyes to the mouth."""
-    upper, lower = _where(mask, _UPPER), _where(mask, _LOWER)
+    upper, lower = where(mask, UPPER), where(mask, LOWER)
     if not (upper.any() and lower.any()):
         return np.array([1.0, 0.0])
-    down = _centre(lower) - _centre(upper)
+    down = centre(lower) - centre(upper)
     return np.array([down[1], -down[0]]) / max(float(np.linalg.norm(down)), 1e-9)
 
 
-def _where(mask: Mask, names: Sequence[str]) -> Bool[np.ndarray, "height width"]:
-    return np.isin(mask, [CELEBAMASK.index(name) for name in names])
-
-
-def _centre(where: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "2"]:
-    return np.argwhere(where)[:, ::-1].mean(axis=0)
-
-
-def _pieces(where: Bool[np.ndarray, "height width"]) -> list[Bool[np.ndarray, "height width"]]:
-    count, labels = cv2.connectedComponents(where.astype(np.uint8), connectivity=8)
+def _pieces(area: Bool[np.ndarray, "height width"]) -> list[Bool[np.ndarray, "height width"]]:
+    count, labels = cv2.connectedComponents(area.astype(np.uint8), connectivity=8)
     return [np.asarray(labels) == number for number in range(1, count)]

