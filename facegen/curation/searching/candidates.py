@@ -16,9 +16,9 @@ from facegen.data.selection import table_of
 
 
 class Candidates(NamedTuple):
-    """Faces of one source: its table, the ids of all its rows, and the rows that are candidates, in their order.
+    """Faces of one source: where its table is, the ids of all its rows, and the rows that are candidates, in order.
 
-    `recipe_rows`: for each row of the table the row of the recipe, -1 where the recipe leaves it out.
+    `recipe_rows`: for each row of the source the row of the recipe, -1 where the recipe leaves it out.
     """
 
     table: Path
@@ -59,6 +59,13 @@ def is_number(kind: pa.DataType) -> bool:
 
 def candidates(recipe: Recipe) -> list[Candidates]:
     """All faces of a recipe, source by source. Raises ValueError for a source without a table that is up to date."""
+    for source in recipe.sources:
+        table_of(source, "search")
+    return candidate_rows(recipe)
+
+
+def candidate_rows(recipe: Recipe) -> list[Candidates]:
+    """All faces of a recipe, source by source, whether these have tables or not."""
     found, start = [], 0
     names = unique_names(recipe.source_names)
     for source, name, count in zip(recipe.sources, names, recipe.counts, strict=True):
@@ -71,7 +78,7 @@ def candidates(recipe: Recipe) -> list[Candidates]:
             rows = _looked_up("index_in", chosen, ids)
         recipe_rows = np.full(len(ids), -1)
         recipe_rows[rows] = np.arange(start, start + count)
-        found.append(Candidates(table_of(source, "search"), ids, rows.astype(np.int64), recipe_rows))
+        found.append(Candidates(table.table_path(source.root), ids, rows.astype(np.int64), recipe_rows))
         start += count
     return found
 

@@ -7,14 +7,15 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Float64, Int64
 
+from facegen.curation.embedding import MODEL, embedder
 from facegen.curation.searching.candidates import Candidates, place_of
 from facegen.curation.searching.query import Query, Space
 from facegen.curation.searching.text_tower import embed_text
 from facegen.data import Recipe, table
 from facegen.data.asking import suggestion
+from facegen.data.vectors import open_index
 
 Vector = Float32[np.ndarray, " dim"]
-MODEL = b"model"  # metadata of a column of vectors: what made them
 
 
 class Vectors(NamedTuple):
@@ -40,8 +41,6 @@ def similar(
     every: all faces of the recipe's sources. Raises ValueError for sources whose vectors are missing or not of one
     model, and for a text or picture that the model cannot be asked about.
     """
-    from facegen.data.vectors import open_index
-
     vectors = _common(every, space.column)
     itself = (-1, -1) if query.face is None else place_of(query.face, recipe, every)
     shown = [] if query.face is None else [_of_face(every[itself[0]], itself[1], vectors)]
@@ -50,7 +49,10 @@ def similar(
     for number, part in enumerate(asked):
         among = part.rows[part.rows != itself[1]] if number == itself[0] else part.rows
         if len(among):
-            matches = open_index(part.table, space.column).search(direction[None], query.count, among)
+            whole = len(among) == len(part.ids)
+            matches = open_index(part.table, space.column).search(
+                direction[None], query.count, None if whole else among
+            )
             found.append(Similar(part.recipe_rows[matches.rows[0]], matches.similarity[0].astype(np.float64)))
     rows, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(-cosines, kind="stable")[: query.count]
@@ -61,8 +63,6 @@ def _embedded(query: Query, space: Space, vectors: Vectors) -> list[Vector]:
     """Unit vectors of the picture and the text of a query, by the models of the faces' vectors."""
     found = []
     if query.image is not None:
-        from facegen.curation.embedding import embedder
-
         if vectors.model is None:
             raise ValueError(f"image: nothing says which model made the column {vectors.name}; ask with a face of it")
         found.append(embedder(vectors.model, space.weights)([query.image])[0])
