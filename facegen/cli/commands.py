@@ -18,6 +18,8 @@ Examples:
   facegen train data=lpff_ffhq datasets.root=/datasets  published datasets, read where they lie
   facegen data curate root=~/photographs out=~/faces   raw photographs to aligned faces with cameras
   facegen data validate root=~/photographs             find bad files before they cost a night
+  facegen data search root=~/faces where="quality > 0.8" out=good     faces by text, example or column, as a recipe
+  facegen explore open=[~/faces,runs]                  look at datasets, generators and studies in the browser
 
 Settings are KEY=VALUE, without dashes. `facegen COMMAND --help` explains one command and lists its settings.
 `--cfg job` prints the configuration instead of running, `--config-dir DIR` adds a folder of your own YAML files.
