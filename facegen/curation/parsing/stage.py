@@ -38,7 +38,7 @@ def parsing_group(model: ParserModel) -> Group:
 
 
 def hairline_group(masks: str = COLUMN) -> Group:
-    """Hairlines from a column of masks and the 68 landmarks."""
+    """Hairlines from a column of masks (`parsing`, `mask`, `segmentation`, `parts`) and the 68 landmarks."""
     return Group("hairlines", partial(_hairline_stage, masks))
 
 
@@ -79,16 +79,26 @@ def _hairline_stage(masks: str, making: Making) -> Stage:
     sizes["landmarks_extended"] = 2 * (68 + 2 * NUM_POINTS)
     schema = pa.schema([(name, vector(size)) for name, size in sizes.items()])
     settings, context = {"masks": masks, "points": points}, {"base": str(making.base)}
-    return Stage("hairlines", VERSION, _hairlines, ("id", *PLACE, masks, points), schema, settings, context, 64)
+    reads = ("id", *PLACE, "width", "height", masks, points)
+    return Stage("hairlines", VERSION, _hairlines, reads, schema, settings, context, 64)
 
 
 def _hairlines(row: Row, masks: str, points: str, base: str) -> Row:
     if row[masks] is None or row[points] is None:
         raise ValueError(f"it has no {masks if row[masks] is None else points}")
-    with Image.open(Path(base) / row[masks]) as picture:
-        mask = np.asarray(picture)
-    landmarks = np.reshape(row[points], (68, 2)).astype(np.float64)
-    found = find_hairlines(mask, landmarks, part_names(masks))
-    extended = np.concatenate([landmarks, found.inner, found.outer])
-    lines = {"hairline_inner": found.inner, "hairline_outer": found.outer, "landmarks_extended": extended}
+    mask, landmarks = _read_mask(Path(base) / row[masks]), np.reshape(row[points], (68, 2)).astype(np.float64)
+    # Masks that came with a dataset may be smaller than its pictures; ours are as large, and upright.
+    scale = 1.0 if masks == COLUMN else np.array(mask.shape[::-1]) / (row["width"], row["height"])
+    found = find_hairlines(mask, landmarks * scale, part_names(masks))
+    inner, outer = found.inner / scale, found.outer / scale
+    extended = np.concatenate([landmarks, inner, outer])
+    lines = {"hairline_inner": inner, "hairline_outer": outer, "landmarks_extended": extended}
     return {name: line.ravel().tolist() for name, line in lines.items()}
+
+
+def _read_mask(path: Path) -> Mask:
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"its mask {path.name} cannot be read") from error

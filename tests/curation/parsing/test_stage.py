@@ -7,23 +7,15 @@ import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
-from facegen.checkpoint import load, package_file, save_network
 from facegen.curation.columns import add_columns
 from facegen.curation.parsing.orders import to_celebamask
-from facegen.curation.parsing.parsers import FILE, INSTALL, PACKAGE, named_parser
-from facegen.curation.parsing.pictures import face_window, parse_pictures
+from facegen.curation.parsing.parsers import named_parser
 from facegen.curation.parsing.stage import hairline_group, parsing_group
 from facegen.data import table
 from facegen.data.conditions import Conditions
 from facegen.data.index import build_index
 from facegen.data.masks import CELEBAMASK
-from facegen.data.synthetic.faces import Settings, make_face
-from facegen.morphable.procedural import PARTS as TRUE_PARTS
-from facegen.morphable.procedural import ProceduralHead
-from facegen.networks.parsing import ParsingNetwork
-from facegen.networks.reconstruction import ReconstructionNetwork
 from tests.curation.parsing import colors
 
 
@@ -118,76 +110,14 @@ def test_masks_that_a_source_has_do_for_hairlines(source: Path) -> None:
     columns = {"id": ["a", "broken", "more/b"], "landmarks": points, "parts": [".masks/a.png", None, None]}
     table.set_columns(index.path, pa.table(columns))
     assert add_columns(source, [hairline_group("parts")], workers=0).made == {"hairlines": 1}
-
-
-@pytest.mark.parametrize("shape", [(64, 64), (48, 64), (64, 40), (200, 160), (1500, 1200)])
-def test_pictures_of_any_shape_have_masks_of_theirs(shape: tuple[int, int]) -> None:
-    scale = shape[0] / 64
-    rows_, columns = (np.minimum((np.arange(size) / scale).astype(int), 63) for size in shape)
-    ids = colors.face()[rows_][:, columns]
-    (mask,) = parse_pictures(colors.load(64), [colors.drawn(ids)])
-    assert mask.shape == shape
-    assert (mask == to_celebamask(ids, colors.PARTS)).mean() > 0.9
-
-
-def test_pictures_do_not_see_each_other() -> None:
-    pictures = [colors.drawn(colors.face(turn))[: 64 - turn] for turn in range(6)]
-    network = colors.load(64)
-    together = parse_pictures(network, pictures)
-    assert all((parse_pictures(network, [one])[0] == mask).all() for one, mask in zip(pictures, together, strict=True))
-
-
-class Second(nn.Module):
-    """Sees a face in a corner of the first picture, and only a hat in the second, which it keeps."""
-
-    def __init__(self, mask: np.ndarray) -> None:
-        super().__init__()
-        self.parts, self.size, self.mask, self.seen = CELEBAMASK, len(mask), mask, []
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        self.seen.append(images)
-        ids = torch.from_numpy(self.mask).long() if len(self.seen) == 1 else torch.full(self.mask.shape, 14)
-        return nn.functional.one_hot(ids, 19).permute(2, 0, 1)[None].float()
-
-
-def test_small_faces_are_looked_at_twice() -> None:
-    """The second look is at FFHQ's crop of the face, and counts there."""
-    mask = np.zeros((128, 128), np.uint8)
-    mask[60:124, 20:84] = to_celebamask(colors.face(), colors.PARTS)
-    y, x = np.mgrid[:128, :128].astype(np.uint8)
-    network, pixels = Second(mask), np.stack([x, y, x], axis=2)
-    (found,) = parse_pictures(network, [pixels])
-    hat, (rows_, columns) = found == CELEBAMASK.index("hat"), face_window(mask)  # type: ignore[misc]
-    assert hat[rows_, columns].all() and (found == mask)[~hat].all() and hat.sum() == 68 * 67
-    assert abs((rows_.start + rows_.stop) / 2 - 94) < 4 and abs((columns.start + columns.stop) / 2 - 52) < 4
-    corner = (network.seen[1][0, :2, [0, -1], [0, -1]].T + 1) * 127.5
-    expected = [[columns.start, rows_.start], [columns.stop - 1, rows_.stop - 1]]
-    np.testing.assert_allclose(corner, expected, atol=1)
-    assert face_window(mask[60:124, 20:84]) is None
-
-
-def test_of_two_faces_the_larger_is_looked_at() -> None:
-    ids = np.zeros((256, 256), np.uint8)
-    ids[10:74, 10:74], ids[150:214:2, 150:214:2] = colors.face(), colors.face()[::2, ::2]
-    rows_, columns = face_window(to_celebamask(ids, colors.PARTS))  # type: ignore[misc]
-    assert rows_.start < 20 and columns.start < 20
-    assert face_window(np.zeros((64, 64), np.uint8)) is None
-
-
-def test_bad_parsers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="expected a run or an export of model=parser"):
-        named_parser(tmp_path)
-    (tmp_path / "bad.pth").write_bytes(b"no weights")
-    torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    torch.save([torch.zeros(1)], tmp_path / "list.pth")
-    other = save_network(ReconstructionNetwork("resnet18", (1, 1, 1)), tmp_path / "reconstruction")
-    reasons = {"bad.pth": "no file of weights", "other.pth": "bisenet: got nothing, expected", "list.pth": "no tensors"}
-    for name, reason in {**reasons, other.name: "holds a ReconstructionNetwork, expected"}.items():
-        model = named_parser(tmp_path / name)
-        with pytest.raises(ValueError, match=f"parser: .*{name}.*{reason}"):
-            model.load(*model.arguments)
-    with pytest.raises(ValueError, match="expected a run or an export of model=parser"):
-        named_parser(tmp_path / "other.txt")
+    whole = np.array(rows(source)["a"]["landmarks_extended"])
+    Image.fromarray(ids[colors.face()].repeat(3, axis=0).repeat(3, axis=1)).save(folder / "larger.png")
+    columns["parts"] = [".masks/larger.png", ".masks/gone.png", ".masks/gone.png"]
+    columns["landmarks"] = pa.array([points[0].as_py()] * 3, points.type)
+    table.set_columns(index.path, pa.table(columns))
+    added = add_columns(source, [hairline_group("parts")], workers=0)
+    np.testing.assert_allclose(rows(source)["a"]["landmarks_extended"], whole, atol=1)
+    assert dict(added.problems["hairlines"])["more/b"].endswith("its mask gone.png cannot be read")
 
 
 def test_a_bad_parser_leaves_the_column_as_it_is(source: Path, tmp_path: Path) -> None:
@@ -197,24 +127,3 @@ def test_a_bad_parser_leaves_the_column_as_it_is(source: Path, tmp_path: Path) -
     with pytest.raises(ValueError, match=r"bad.pth is no file of weights"):
         add_columns(source, [parsing_group(named_parser(tmp_path / "bad.pth"))], workers=0)
     assert rows(source) == before
-
-
-def test_exports_are_known_by_their_weights(tmp_path: Path) -> None:
-    one, other = (
-        save_network(ParsingNetwork(colors.PARTS, 16, [8, 8]), tmp_path / name) for name in ("x/own", "y/own")
-    )
-    models = [named_parser(path) for path in (one, one / "model.safetensors", other)]
-    assert models[0].name == models[1].name != models[2].name
-    assert isinstance(models[1].load(*models[1].arguments), ParsingNetwork)
-    save_network(load(other), one)
-    assert named_parser(one).name == models[2].name
-
-
-@pytest.mark.skipif(package_file(PACKAGE, FILE) is None, reason=f"needs the weights of a package: {INSTALL}")
-def test_the_package_s_weights_see_a_face(procedural: ProceduralHead) -> None:
-    seen = make_face(procedural, Settings(3, 128, "ffhq", 0.3), 1).picture
-    model = named_parser()
-    assert "468e13ca13a9" in model.name and "non-commercial" in model.terms
-    (mask,) = parse_pictures(model.load(*model.arguments), [seen.image])
-    truth, found = seen.parts == TRUE_PARTS.index("hair"), mask == CELEBAMASK.index("hair")
-    assert (found & truth).sum() / (found | truth).sum() > 0.6
