@@ -1,5 +1,6 @@
 """`facegen explore`: a page in the browser to look at datasets, generators and studies."""
 
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -26,6 +27,7 @@ Examples:
   facegen explore runs
   facegen explore open=[~/faces,runs,experiments/quickstart]
   facegen explore data=lpff_ffhq datasets.root=/datasets
+  facegen explore ~/faces clip=~/models/clip-vit-large-patch14 outdir=~/recipes
   facegen explore ~/faces host=0.0.0.0 port=8500        from other machines, with the token that is printed"""
 
 
@@ -41,9 +43,16 @@ def run(cfg: DictConfig) -> None:
         recipes = dict(zip(titles([recipe], [settings["chosen"]["data"]]), [recipe], strict=True))
     if not paths and not recipes:
         raise ValueError("nothing to look at: add a folder (facegen explore ~/faces) or data=NAME; --help has examples")
+    from facegen.curation.searching import Space
     from facegen.explore.access import access_for
     from facegen.explore.opened import opened
     from facegen.explore.server import serve  # the web server's packages take a second
 
     access = access_for(settings["host"], settings["token"])
-    serve(opened(paths, recipes), access, settings["host"], settings["port"], settings["browser"])
+    space = Space(weights=_path(settings["weights"]), clip=_path(settings["clip"]))
+    faces = opened(paths, recipes, space, settings["outdir"])
+    serve(faces, access, settings["host"], settings["port"], settings["browser"])
+
+
+def _path(value: Any) -> Path | None:
+    return None if value is None else Path(str(value)).expanduser().absolute()

@@ -8,16 +8,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facegen.checkpoint import CONFIG_NAME, WEIGHTS_NAME
+from facegen.curation.searching import Space
 from facegen.data import Recipe
 
+_SPACE = Space()
 _MODELS = (".pkl", ".pickle", ".ckpt", ".pth", ".safetensors")
 
 
 class Opened(NamedTuple):
-    """`recipes`: faces by name. `folders`: runs, exports, studies, and folders that hold some of them."""
+    """`recipes`: faces by name. `folders`: runs, exports, studies, and folders that hold some of them.
+
+    `space`: where likeness of faces is measured. `outdir`: where the page writes, such as recipes.
+    """
 
     recipes: Mapping[str, Recipe]
     folders: tuple[Path, ...]
+    space: Space = _SPACE
+    outdir: Path = Path()
 
     def runs(self) -> dict[str, Path]:
         """Run folders by name, those that have come since the page was opened among them."""
@@ -32,7 +39,12 @@ class Opened(NamedTuple):
         return _named(path for folder in self.folders for path in _among(folder) if is_study(path))
 
 
-def opened(paths: Iterable[str | Path], recipes: Mapping[str, Recipe]) -> Opened:
+def opened(
+    paths: Iterable[str | Path],
+    recipes: Mapping[str, Recipe],
+    space: Space = _SPACE,
+    outdir: str | Path = ".",
+) -> Opened:
     """Sort paths into faces and folders; `recipes` are further faces. What `runs/` holds is looked for inside it.
 
     Raises ValueError for a path that does not exist, and one without images, runs, studies or weights.
@@ -46,7 +58,7 @@ def opened(paths: Iterable[str | Path], recipes: Mapping[str, Recipe]) -> Opened
         else:
             recipe = Recipe(path)
             faces[_free(recipe.source_names[0], faces)] = recipe
-    return Opened(faces, tuple(folders))
+    return Opened(faces, tuple(folders), space, Path(outdir).expanduser().absolute())
 
 
 def is_run(path: Path) -> bool:
