@@ -13,7 +13,7 @@ from facegen.data.search import NEAR_DUPLICATE_COSINE, Matches, Pairs, check_wid
 from facegen.data.vectors.cells import FEWEST, Cells, nearest_cells
 
 PROBES = 32  # cells that a search reads
-PAIR_PROBES = 6  # cells in which duplicates of a vector are looked for, its own among them
+PAIR_PROBES = 8  # cells in which duplicates of a vector are looked for, its own among them
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 from facegen.checkpoint import cache_folder
 from facegen.data import table
 from facegen.data.vectors.cells import make_cells
-from facegen.data.vectors.columns import read_vectors
+from facegen.data.vectors.columns import read_vectors, vector_size
 from facegen.data.vectors.index import Index, sorted_by_cell
 
 _VERSION = 1  # raised when cells are made otherwise
-_PARTS = ("matrix", "rows", "nearest", "centres")
+_SMALL = ("rows", "nearest", "centres")
 _ROWS_AT_ONCE = 8192
 
 
@@ -24,15 +24,13 @@ def open_index(place: Path, column: str = "embedding") -> Index:
     The vectors stay in a mapped file, of which a search reads a few percent. Where the table's folder is read-only, it
     lies in the cache. Raises ValueError where the table has no such column, or one that holds something else.
     """
+    vector_size(place, column)  # says what is wrong with a column that holds no vectors
     name = f"{column}-{_VERSION}-{table.content_stamp(place, column)}"
     folder = _home(place) / name
     if not folder.is_dir():
         _make(place, column, folder)
-    return Index(**{part: np.load(folder / f"{part}.npy", mmap_mode=_mode(part)) for part in _PARTS})
-
-
-def _mode(part: str) -> str | None:
-    return "r" if part == "matrix" else None
+    small = {part: np.load(folder / f"{part}.npy") for part in _SMALL}
+    return Index(np.load(folder / "matrix.npy", mmap_mode="r"), **small)
 
 
 def _home(place: Path) -> Path:
@@ -55,8 +53,7 @@ def _make(place: Path, column: str, folder: Path) -> None:
         for start in range(0, len(order), _ROWS_AT_ONCE):
             matrix[start : start + _ROWS_AT_ONCE] = vectors.matrix[order[start : start + _ROWS_AT_ONCE]]
         matrix.flush()
-        small = {"rows": vectors.rows[order], "nearest": cells.nearest[order], "centres": cells.centres}
-        for name, values in small.items():
+        for name, values in zip(_SMALL, (vectors.rows[order], cells.nearest[order], cells.centres), strict=True):
             np.save(made / f"{name}.npy", values)
         _publish(made, folder)
     for old in folder.parent.glob(f"{column}-*"):
