@@ -45,7 +45,7 @@ def write_recipe(recipe: Recipe, rows: Int[np.ndarray, " face"], path: Path) -> 
         _write(listed, json.dumps(part.ids.take(taken).to_pylist(), indent=0))
         settings = {key: getattr(spec, key) for key, usual in _OF_SOURCE.items() if getattr(spec, key) != usual}
         root = Path(spec.root).expanduser().absolute()
-        sources.append({"root": _plain(root), **settings, "ids": _plain(listed)})
+        sources.append({"root": str(root), **settings, "ids": str(listed)})
     settings: dict[str, Any] = {
         key: getattr(recipe, key) for key, usual in _KEPT.items() if getattr(recipe, key) != usual
     }
@@ -54,11 +54,6 @@ def write_recipe(recipe: Recipe, rows: Int[np.ndarray, " face"], path: Path) -> 
     content = yaml.safe_dump({"defaults": ["folder", "_self_"], "root": sources, **settings}, sort_keys=False)
     _write(path, f"# {int(chosen.sum())} chosen faces of {len(recipe.rows)}. {command}\n{content}")
     return command
-
-
-def _plain(path: Path) -> str:
-    """A path in which nothing means an interpolation."""
-    return str(path).replace("${", "\\${")
 
 
 def _write(path: Path, text: str) -> None:
