@@ -12,6 +12,7 @@ from tqdm import tqdm
 from facegen.cli import pictures, sampling
 from facegen.cli.generate_tracks import check_film, closed_track
 from facegen.data.pictures import save_png
+from facegen.evaluation.blending import Blend, blended
 from facegen.networks.diffusion import is_diffusion
 from facegen.networks.eg3d import is_3d
 
@@ -26,6 +27,7 @@ Examples:
   facegen generate checkpoint=runs/NAME seeds=0,3,10-12 truncation=0.7 outdir=faces
   facegen generate checkpoint=ffhq.pkl seeds=0-31 grid=8x4      an official pickle, read as data
   facegen generate checkpoint=export/ seeds=0-5 video=true      an mp4 from seed to seed and back to the first
+  facegen generate checkpoint=runs/NAME seeds=3 towards=[7,0.5] mix=[9,4,8]     half-way to 7, layers 4 to 8 of 9
   facegen generate checkpoint=runs/NAME labels=3                class 3 of a class-conditional generator
   facegen generate checkpoint=runs/NAME labels=cameras.npy      one camera (25 numbers) per row
 
@@ -61,6 +63,8 @@ def run(cfg: DictConfig) -> None:
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     seeds = sampling.parse_seeds(settings["seeds"])
     film = _film_kind(settings["video"])
+    if film == "interpolation" and sampling.blend(settings) != Blend():
+        raise ValueError("towards, mix: got them with a film from seed to seed; expected null, or pictures")
     if settings["poses"] not in (None, False, "grid"):
         raise ValueError(f"poses: got {settings['poses']!r}, expected grid or null")
     generator = sampling.load_generator(str(settings["checkpoint"]), settings["device"])
@@ -140,8 +144,9 @@ def _latents(generator: Any, seeds: list[int], settings: dict[str, Any]) -> tupl
 
 def _pictures(generator: Any, seeds: list[int], settings: dict[str, Any], outdir: Path) -> None:
     columns, rows = pictures.grid_size(settings["grid"], len(seeds))
-    z, c = _latents(generator, seeds, settings)
-    ws = sampling.map_latents(generator, z, c, settings["truncation"], settings["truncation_cutoff"])
+    c = sampling.labels(settings["labels"], len(seeds), generator.c_dim)
+    how = settings["truncation"], sampling.checked_cutoff(settings["truncation_cutoff"])
+    ws = blended(generator, seeds, c, sampling.blend(settings), *how)
     made = sampling.images(generator, ws, settings["noise_mode"], settings["batch_size"])
     cells = []
     for seed, picture in zip(seeds, tqdm(made, total=len(seeds), desc="pictures", unit="img"), strict=True):

@@ -14,6 +14,7 @@ from facegen.cli import sampling
 from facegen.cli.pictures import Picture
 from facegen.data.pictures import save_png
 from facegen.evaluation import views
+from facegen.evaluation.blending import blended
 from facegen.evaluation.views import Face, View
 from facegen.evaluation.views import seeded as seeded
 from facegen.rendering.depth_colors import depth_colors
@@ -26,8 +27,8 @@ def make_face(generator: Any, seed: int, ws: Float[Tensor, "1 num_ws w_dim"], se
 
 def face_of_seed(generator: Any, seed: int, condition: Float[Tensor, " c_dim"], settings: dict[str, Any]) -> Face:
     """The face of a seed as the mapping network makes it, told a camera. It does not depend on other seeds."""
-    z = sampling.latents([seed], generator.z_dim)
-    ws = sampling.map_latents(generator, z, condition[None], settings["truncation"], settings["truncation_cutoff"])
+    how = settings["truncation"], sampling.checked_cutoff(settings["truncation_cutoff"])
+    ws = blended(generator, [seed], condition[None], sampling.blend(settings), *how)
     return make_face(generator, seed, ws, settings)
 
 

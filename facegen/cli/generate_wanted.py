@@ -13,6 +13,7 @@ from facegen.cli import generate_asked, pictures, sampling
 from facegen.cli.generate_hints import control_scales
 from facegen.data.pictures import to_uint8
 from facegen.evaluation.asked import Asked, denoised
+from facegen.evaluation.blending import blended_noise
 from facegen.evaluation.draws import Grain
 from facegen.evaluation.plan import Denoising
 
@@ -31,7 +32,7 @@ class Wanted(NamedTuple):
 
 def wanted(generator: Any, seeds: list[int], settings: dict[str, Any]) -> Wanted:
     """One picture per seed."""
-    z = sampling.latents(seeds, generator.z_dim)
+    z = blended_noise(seeds, generator.z_dim, sampling.blend(settings))
     return Wanted(seeds, z, generate_asked.asked(generator, seeds, settings))
 
 

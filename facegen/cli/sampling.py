@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from facegen.data.pictures import to_uint8
+from facegen.evaluation.blending import Blend
 from facegen.importers.loading import load_any as load_any  # what callers look for here
 from facegen.importers.loading import load_generator as load_generator
 from facegen.importers.loading import pick_device as pick_device
@@ -84,6 +85,20 @@ def _label_file(path: Path, setting: str) -> np.ndarray:
         raise ValueError(f"{setting}: {path} is not a readable table of labels ({error})") from error
 
 
+def blend(settings: dict[str, Any]) -> Blend:
+    """The settings `towards` and `mix`. Raises ValueError for anything but lists of numbers."""
+    towards, mix = settings["towards"], settings["mix"]
+    if towards is not None and not (_numbers(towards, 2) and type(towards[0]) is int and towards[0] >= 0):
+        raise ValueError(f"towards: got {towards!r}, expected [SEED,SHARE] such as [7,0.5], or null")
+    if mix is not None and not (_numbers(mix, 3) and all(type(each) is int and each >= 0 for each in mix)):
+        raise ValueError(f"mix: got {mix!r}, expected [SEED,FIRST,LAST] such as [7,4,8], or null")
+    return Blend(None if towards is None else (*towards,), None if mix is None else (*mix,))
+
+
+def _numbers(value: Any, count: int) -> bool:
+    return isinstance(value, list | tuple) and len(value) == count and all(type(v) in (int, float) for v in value)
+
+
 def check_noise_mode(mode: Any) -> None:
     """ValueError unless the networks know it."""
     if mode not in ("const", "random", "none"):
@@ -118,7 +133,12 @@ def map_latents(
     generator: Any, z: Tensor, c: Tensor, truncation: float, cutoff: Any
 ) -> Float[Tensor, "sample num_ws w_dim"]:
     """The mapping network, with truncation (psi) towards the average w."""
+    cutoff, device = checked_cutoff(cutoff), next(generator.parameters()).device
+    return generator.mapping(z.to(device), c.to(device), truncation_psi=truncation, truncation_cutoff=cutoff)
+
+
+def checked_cutoff(cutoff: Any) -> int | None:
+    """The setting `truncation_cutoff`. Raises ValueError for what is no number of layers."""
     if cutoff is not None and (isinstance(cutoff, bool) or not isinstance(cutoff, int) or cutoff < 0):
         raise ValueError(f"truncation_cutoff: got {cutoff!r}, expected a number of layers or null")
-    device = next(generator.parameters()).device
-    return generator.mapping(z.to(device), c.to(device), truncation_psi=truncation, truncation_cutoff=cutoff)
+    return cutoff

@@ -20,7 +20,7 @@ _STYLE = "body { background: #f6f7f9 } .nicegui-content { padding: 12px 16px }"
 def build(app: FastAPI, opened: Opened) -> None:
     """Register the pages of the rooms and the addresses that their pictures have."""
     data.routes(app, opened)
-    generator.routes(app, opened)
+    studies.routes(app, opened)
     for path, (title, room) in ROOMS.items():
         ui.page(path, title=f"{title} · facegen", response_timeout=30)(_framed(path, room, opened))
 

@@ -12,7 +12,7 @@ from facegen.importers.foreign import Options, is_own, load_foreign
 
 # What people call networks that generate nothing on their own.
 _KINDS = {"ReconstructionNetwork": "reconstruction network", "FirstStage": "first stage of latent diffusion"}
-_KINDS |= {"ParsingNetwork": "parser of face parts"}
+_KINDS |= {"ParsingNetwork": "parser of face parts", "BiSeNet": "parser of face parts"}
 _KINDS |= {"UNet": "denoiser without a first stage", "ControlBranch": "control branch without a model to control"}
 
 

@@ -14,23 +14,29 @@ _ERRORS = {"frechet": "standard_error", "kernel": "kernel_error", "frechet_all":
 
 def blocks(results: dict[str, Any]) -> list[Block]:
     """Curves over yaw and pitch, and maps of both, of every pose-binned figure."""
-    found = []
-    for (evaluation, name), runs in _binned(results).items():
-        titled = {results["runs"][run]["title"]: over_seeds(details) for run, details in runs.items()}
-        about = f"{evaluation}, {name}".strip(", ").replace("->", " → ")
-        text = (
-            "Lower is better. Bars and intervals are at 95 %: over the seeds where there are several, else over images."
-        )
-        curves = [
-            Picture(pose_figures.curve(titled, angle, title=about), f"distance over {angle}: {about}", "")
-            for angle in ("yaw", "pitch")
-        ]
-        maps = [
-            Picture(pose_figures.heat_map(title, titled), f"distance over yaw and pitch: {about}, {title}", "")
-            for title in titled
-        ]
-        found += [Block(f"Curves: {about}", text, curves), Block(f"Maps: {about}", "", maps)]
-    return found
+    return [block for place in places(results) for block in of_figure(results, *place)]
+
+
+def places(results: dict[str, Any]) -> list[tuple[str, str]]:
+    """Evaluation and name of every pose-binned figure."""
+    return [*_binned(results)]
+
+
+def of_figure(results: dict[str, Any], evaluation: str, name: str) -> list[Block]:
+    """Curves and maps of one of them."""
+    runs = _binned(results)[evaluation, name]
+    titled = {results["runs"][run]["title"]: over_seeds(details) for run, details in runs.items()}
+    about = f"{evaluation}, {name}".strip(", ").replace("->", " → ")
+    text = "Lower is better. Bars and intervals are at 95 %: over the seeds where there are several, else over images."
+    curves = [
+        Picture(pose_figures.curve(titled, angle, title=about), f"distance over {angle}: {about}", "")
+        for angle in ("yaw", "pitch")
+    ]
+    maps = [
+        Picture(pose_figures.heat_map(title, titled), f"distance over yaw and pitch: {about}, {title}", "")
+        for title in titled
+    ]
+    return [Block(f"Curves: {about}", text, curves), Block(f"Maps: {about}", "", maps)]
 
 
 def over_seeds(details: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,3 @@
 """The room Generator: any run, export or import, to turn, mix and ask."""
 
 from facegen.explore.rooms.generator.room import room as room
-from facegen.explore.rooms.generator.routes import routes as routes

@@ -1,0 +1,116 @@
+"""What one visitor has before them: a generator, the wish that it fulfils, and the picture of it."""
+
+from typing import Any
+
+from nicegui import run, ui
+from PIL import Image
+
+from facegen.explore.opened import Opened
+from facegen.explore.rooms.generator.latest import Latest
+from facegen.explore.rooms.generator.loaded import Loaded, loaded
+from facegen.explore.rooms.generator.making import Maker
+from facegen.explore.rooms.generator.seen import Made
+from facegen.explore.rooms.generator.wishes import Wish
+
+SHOWN = 480  # pixels of the side of the picture on the page
+
+
+class OvertakenError(Exception):
+    """A newer wish waits."""
+
+
+class Desk:
+    """The state of one visitor; panels change `wish` through `change`, and the picture follows."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.wish = Wish()
+        self.made: Made | None = None
+        self.maker: Maker | None = None
+        self._latest = Latest(self._fulfil)
+        self._steps = (0, 0)
+        with ui.element("div").style(f"position: relative; width: {SHOWN}px"):
+            self.picture = ui.interactive_image(_blank(), events=["mousedown", "mousemove", "mouseup"], sanitize=False)
+            self.picture.style(f"width: {SHOWN}px; height: {SHOWN}px; user-select: none").mark("picture")
+            self.picture.props('data-testid="picture"')
+            self.bar = ui.linear_progress(0, show_value=False).props("instant-feedback").classes("absolute-bottom")
+            self.bar.set_visibility(False)
+        self.caption = ui.label("").classes("text-caption text-grey-8").props('data-testid="caption"')
+        ui.timer(0.2, self._move_bar)
+
+    @property
+    def source(self) -> Loaded:
+        """The generator that is chosen."""
+        assert self.maker is not None
+        return self.maker.source
+
+    async def choose(self, name: str) -> bool:
+        """Load a generator by the name it has among the opened ones; says why where that fails."""
+        path = self.opened.generators().get(name)
+        if path is None:
+            ui.notify(f"{name} is no longer there", type="warning")
+            return False
+        self.caption.text = f"loading {name} …"
+        try:
+            source = await run.io_bound(loaded, path)
+        except (ValueError, OSError, ImportError) as error:
+            self.caption.text = ""
+            ui.notify(_line(error), type="negative", multi_line=True)
+            return False
+        self.wish, self.made = Wish(), None
+        self.maker = None if source is None else Maker(source)
+        return source is not None  # None: the program ends
+
+    async def change(self, **fields: Any) -> None:
+        """Wish for something else, and show it."""
+        self.wish = self.wish._replace(**fields)
+        await self.show()
+
+    async def show(self) -> None:
+        """Make the picture of the wish, unless a newer one comes."""
+        if self.maker is not None:
+            await self._latest.ask(self.wish)
+
+    async def _fulfil(self, wish: Wish) -> None:
+        assert self.maker is not None
+        self._steps = (0, 0)
+        try:
+            made = await run.io_bound(self.maker.make, wish, self._report)
+        except OvertakenError:
+            return
+        except (ValueError, RuntimeError) as error:
+            ui.notify(_line(error), type="negative", multi_line=True)
+            return
+        finally:
+            self._steps = (0, 0)
+        if made is None:
+            return
+        self.made = made
+        self.picture.set_source(Image.fromarray(made.picture))
+        self.caption.text = self._says(wish, made)
+
+    def _report(self, done: int, total: int) -> None:
+        """Told by the thread that denoises."""
+        self._steps = done, total
+        if self._latest.overtaken:
+            raise OvertakenError
+
+    def _move_bar(self) -> None:
+        done, total = self._steps
+        self.bar.set_visibility(total > 0)
+        self.bar.value = done / max(total, 1)
+
+    def _says(self, wish: Wish, made: Made) -> str:
+        height, width = made.picture.shape[:2]
+        words = [f"seed {wish.seed}", f"{width}×{height}", f"{made.seconds:.2f} s"]
+        if made.camera is not None or made.hints:
+            words.insert(1, f"yaw {wish.angle.yaw:+.0f}°, pitch {wish.angle.pitch:+.0f}°, zoom {wish.angle.zoom:.2f}")
+        return " · ".join(words)
+
+
+def _blank() -> Image.Image:
+    return Image.new("RGB", (SHOWN, SHOWN), "#e9edf1")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:400] or type(error).__name__
