@@ -90,11 +90,11 @@ def _recipe(settings: dict[str, Any], generator: Any, root: str, where: str, ids
 
 def _plan(settings: dict[str, Any], generator: Any, wanted: list[repair.Candidate]) -> Plan:
     """Search and judges. Raises ValueError where there is nobody to choose among several candidates."""
-    judges, named = _judges(settings, eg3d.is_3d(generator))
+    device = next(generator.parameters()).device
+    judges, named = _judges(settings, eg3d.is_3d(generator), device)
     if len(wanted) > 1 and judges.identity is None and judges.taste is None:
         got = f"got {len(wanted)} candidates and nobody to choose"
         raise ValueError(f"identity: {got}; expected taste=SOURCE, identity=NAME, or one psi with layers=[all]")
-    device = next(generator.parameters()).device
     perceptual = perceptual_distance(str(settings["perceptual"]), generator.img_resolution).to(device)
     search = repair.Search(
         weights_digest(generator),
@@ -104,20 +104,20 @@ def _plan(settings: dict[str, Any], generator: Any, wanted: list[repair.Candidat
     return Plan(search, perceptual, wanted, judges, named, **sizes)
 
 
-def _judges(settings: dict[str, Any], is_3d: bool) -> tuple[repair.Judges, dict[str, Any]]:
+def _judges(settings: dict[str, Any], is_3d: bool, device: torch.device) -> tuple[repair.Judges, dict[str, Any]]:
     """Who chooses, and the names of those who do."""
     identity, taste = _identity(settings, is_3d), None
     named = {"identity": None if identity is None else identity.protocol, "taste": None}
     if settings["taste"] is not None:
         from facegen.models.repair.tasting import learnt_taste
 
-        learnt = learnt_taste(settings["taste"], settings["rater"], settings["taste_weights"])
+        learnt = learnt_taste(settings["taste"], settings["rater"], settings["taste_weights"], str(device))
         print(f"taste: {learnt.rated} ratings of {settings['taste']}")
         taste, named["taste"] = learnt.taste, learnt.name
     limit = settings["max_distance"]
     if limit is None and identity is not None and identity.name.startswith("dlib"):
         limit = _SAME_PERSON
-    return repair.Judges(identity, taste, limit), named
+    return repair.Judges(None if identity is None else identity.to(device), taste, limit), named
 
 
 def _identity(settings: dict[str, Any], is_3d: bool) -> Any:

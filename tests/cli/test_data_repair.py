@@ -60,7 +60,7 @@ def test_cameras_are_needed_and_kept(eg3d_export: Path, faces: Path, tmp_path: P
         (["root=ABSENT"], "ABSENT does not exist"),
         (["where='quality < 0.3'"], "has no table that is up to date"),
         (["out=FACES"], "holds other files"),
-        (["taste=FACES"], "has no embeddings"),
+        (["taste=FACES"], "faces.lance does not exist; make it"),
         (["steps=many"], "steps: got 'many'"),
         (["max_distance=near"], "max_distance: got 'near', expected a number"),
     ],
