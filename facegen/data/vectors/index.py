@@ -51,33 +51,36 @@ class Index:
         for queries of another length or without a direction.
         """
         check_width(self.matrix, queries)
-        allowed = np.ones(len(self), bool) if among is None else np.isin(self.rows, among)
-        held = np.diff(np.concatenate([[0], np.cumsum(allowed)])[self.starts])  # by each cell
-        count, total = min(count, int(held.sum())), int(held.sum())
-        probes = len(held) if total <= FEWEST else probes
+        allowed = None if among is None else np.isin(self.rows, among)
+        if allowed is None or allowed.all():
+            allowed, held = None, np.diff(self.starts)
+        else:
+            held = np.diff(np.append(0, np.cumsum(allowed))[self.starts])
+        total = int(held.sum())  # over the cells
+        count, probes = min(count, total), len(held) if total <= FEWEST else probes
         rows, cosines = np.zeros((len(queries), count), np.int64), np.zeros((len(queries), count), np.float32)
         units = directions(np.asarray(queries, np.float32))
         for query, cells in enumerate(nearest_cells(units, self.centres, len(held)) if count else ()):
             cells = cells[held[cells] > 0]
             enough = int(np.searchsorted(np.cumsum(held[cells]), count)) + 1
-            places = self._places(np.sort(cells[: max(probes, enough)]), allowed)
-            rows[query], cosines[query] = self._best(units[query], places, count)
+            places, found = self._compared(units[query], np.sort(cells[: max(probes, enough)]), allowed)
+            best = np.lexsort((self.rows[places], -found))[:count]  # equal ones come in the order of the table
+            rows[query], cosines[query] = self.rows[places[best]], found[best]
         return Matches(rows, cosines)
 
-    def _places(
-        self, cells: Int[np.ndarray, " cell"], allowed: Bool[np.ndarray, " vector"]
-    ) -> Int[np.ndarray, " place"]:
-        """Where the allowed vectors of some cells lie."""
-        bounds = zip(self.starts[cells], self.starts[cells + 1], strict=True)
-        return np.concatenate([start + np.flatnonzero(allowed[start:end]) for start, end in bounds])
-
-    def _best(
-        self, unit: Float[np.ndarray, " dim"], places: Int[np.ndarray, " place"], count: int
-    ) -> tuple[Int[np.ndarray, " best"], Float[np.ndarray, " best"]]:
-        """Rows and cosines of the best of some vectors; equal ones come in the order of the table."""
-        cosines = self.matrix[places] @ unit
-        best = np.lexsort((self.rows[places], -cosines))[:count]
-        return self.rows[places[best]], cosines[best]
+    def _compared(
+        self,
+        unit: Float[np.ndarray, " dim"],
+        cells: Int[np.ndarray, " cell"],
+        allowed: Bool[np.ndarray, " vector"] | None,
+    ) -> tuple[Int[np.ndarray, " place"], Float[np.ndarray, " place"]]:
+        """Where the allowed vectors of some cells lie, and their cosines; without a choice nothing is copied."""
+        spans = [slice(start, end) for start, end in zip(self.starts[cells], self.starts[cells + 1], strict=True)]
+        if allowed is None:
+            every = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+            return every, np.concatenate([self.matrix[span] @ unit for span in spans])
+        places = np.concatenate([span.start + np.flatnonzero(allowed[span]) for span in spans])
+        return places, self.matrix[places] @ unit
 
     def pairs(self, threshold: float = NEAR_DUPLICATE_COSINE, probes: int = PAIR_PROBES) -> Pairs:
         """Pairs of the table's rows whose cosine is above `threshold`, first < second, in their order.

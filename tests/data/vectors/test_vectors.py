@@ -80,6 +80,8 @@ def test_search_among_some_rows(place: Path, vectors: np.ndarray, rng: np.random
     with_vector = among[~np.isin(among, MISSING)]
     found = open_index(place).search(vectors[5:8], 30, among)
     assert found.rows.shape == (3, min(30, len(with_vector))) and np.isin(found.rows, with_vector).all()
+    every = open_index(place).search(vectors[5:8], 30, np.arange(COUNT))
+    assert np.array_equal(every.rows, open_index(place).search(vectors[5:8], 30).rows)
     if size <= 100:
         order = np.argsort(-(_units(vectors[5:8]) @ _units(vectors[with_vector]).T), axis=1)[:, :30]
         assert np.array_equal(found.rows, with_vector[order])
