@@ -11,8 +11,12 @@ from facegen.curation.describing.describe import caption_group, sketch_group
 from facegen.curation.describing.sketches import Pen
 from facegen.curation.duplicates import duplicates_whole
 from facegen.curation.embedding import embedding_group
+from facegen.curation.models import named_models
 from facegen.curation.parsing.parsers import named_parser
 from facegen.curation.parsing.stage import hairline_group, parsing_group
+from facegen.curation.quality.flags import flags_group, named_limits
+from facegen.curation.quality.landmarks import landmarks_group
+from facegen.curation.quality.stages import occlusion_group, quality_group
 from facegen.data.conditions import PARTS, PICTURES, TEXTS
 
 CONFIG = "data_describe"
@@ -23,6 +27,10 @@ Give the faces of a source further columns: what people filter, search and train
   sketch       a line drawing of each face
   parsing      a mask of its 19 parts, in CelebAMask-HQ's order of ids
   hairlines    where face and hair meet and where hair ends, from the mask; with the 68 landmarks: the extended set
+  landmarks    the 68 landmarks where the dataset has none: detector=, detector_weights=
+  quality      quality (0 to 1), blur and detail in pixels, colour, brightness, contrast
+  occlusion    how many faces are seen, how much of the face something hides or the picture cuts off
+  flags        reasons to leave a face out, such as several_people and blurred: flags.NAME=LIMIT changes one
   embedding    a feature vector of length 1, for likeness, near-duplicates and taste: embedder=, weights=
   duplicates   groups of nearly the same picture (cosine above threshold=), and which one to keep
 
@@ -42,12 +50,19 @@ _GROUPS: dict[str, Callable[[Settings], Group | Whole]] = {
     "sketch": lambda settings: sketch_group(_pen(settings["pen"] or {})),
     "parsing": lambda settings: parsing_group(named_parser(settings["parser"])),
     "hairlines": lambda settings: hairline_group(),
+    "landmarks": lambda settings: landmarks_group(named_models(settings["detector"], settings["detector_weights"])),
+    "quality": lambda settings: quality_group(),
+    "occlusion": lambda settings: occlusion_group(),
+    "flags": lambda settings: flags_group(named_limits(settings["flags"] or {})),
     "embedding": lambda settings: embedding_group(settings["embedder"], settings["weights"]),
     "duplicates": lambda settings: duplicates_whole(settings["threshold"]),
 }
 _NEEDS: dict[str, tuple[str, ...]] = {
     "hairlines": ("parsing",),
     "duplicates": ("embedding",),
+    "quality": ("landmarks",),
+    "occlusion": ("landmarks",),
+    "flags": ("quality", "occlusion"),
 }  # groups whose columns others read
 
 

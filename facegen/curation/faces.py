@@ -98,7 +98,12 @@ def quality_stage(root: str) -> Stage:
 
 
 def _quality(row: Row, root: str) -> Row:
-    grey = face_grey(read_photograph(row, root).pixels, np.reshape(row["landmarks68"], (68, 2)))
+    return photometry(read_photograph(row, root).pixels, np.reshape(row["landmarks68"], (68, 2)))
+
+
+def photometry(pixels: UInt8[np.ndarray, "height width 3"], points: Landmarks) -> Row:
+    """`sharpness` (variance of the Laplacian), `brightness`, `contrast` and `clipped` of the face with these landmarks."""
+    grey = face_grey(pixels, points)
     return {
         "sharpness": float(cv2.Laplacian(grey, cv2.CV_64F).var()),
         "brightness": float(grey.mean() / 255),
