@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -24,6 +24,7 @@ from facegen.models.autoencoder_scale import LatentScale
 from facegen.models.distributed import mean_over_processes, world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
+from facegen.models.precision import MixedPrecision, is_bfloat16
 from facegen.models.resume import Resumable
 from facegen.models.schedule import ema_beta, update_ema
 from facegen.models.statistics import RunningMeans
@@ -66,14 +67,12 @@ class Autoencoder(Resumable, pl.LightningModule):
         disc_start_kimg: float = 0.0,
         ema_kimg: float = 0.0,
         measure_scale: bool = True,
-        precision: Literal["32-true", "bf16-mixed"] = "32-true",
+        precision: MixedPrecision = "32-true",
         seed: int = 0,
         max_nonfinite: int = 20,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        if precision not in ("32-true", "bf16-mixed"):
-            raise ValueError(f"precision: got {precision!r}, expected 32-true or bf16-mixed")
         self.network = FirstStage(**network)
         self.network_ema = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.discriminator = None if discriminator is None else PatchDiscriminator(**discriminator)
@@ -83,7 +82,7 @@ class Autoencoder(Resumable, pl.LightningModule):
         self.kl_weight, self.codebook_weight = kl_weight, codebook_weight
         self.perceptual_weight, self.log_variance = perceptual_weight, log_variance
         self.disc_weight, self.disc_start_images = disc_weight, round(disc_start_kimg * 1000)
-        self.ema_kimg, self.is_half = ema_kimg, precision == "bf16-mixed"
+        self.ema_kimg, self.is_half = ema_kimg, is_bfloat16(precision)
         self.guard = GradientGuard(max_nonfinite)
         self.images_seen = 0
         self.statistics = RunningMeans()

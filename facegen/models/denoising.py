@@ -21,6 +21,7 @@ from facegen.models.conditioning import FaceConditions
 from facegen.models.distributed import world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
+from facegen.models.precision import MixedPrecision, is_bfloat16
 from facegen.models.resume import Resumable
 from facegen.models.statistics import RunningMeans
 from facegen.networks.diffusion import Context, LatentGenerator
@@ -73,14 +74,12 @@ class DenoisingTraining(Resumable, pl.LightningModule):
         ema_stds: tuple[float, ...] = (0.05, 0.1),
         micro_batch: int | None = None,
         cache_latents: bool = True,
-        precision: Literal["32-true", "bf16-mixed"] = "32-true",
+        precision: MixedPrecision = "32-true",
         seed: int = 0,
         max_nonfinite: int = 20,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        if precision not in ("32-true", "bf16-mixed"):
-            raise ValueError(f"precision: got {precision!r}, expected 32-true or bf16-mixed")
         if not base_rate > 0 or warmup_kimg < 0:
             raise ValueError(
                 f"base_rate: got {base_rate} and warmup_kimg {warmup_kimg}, expected above 0, and 0 or more"
@@ -89,7 +88,7 @@ class DenoisingTraining(Resumable, pl.LightningModule):
         self.averages = Averages(ema, ema_decay, ema_kimg, ema_stds).start(trained)
         self.batch_size, self.micro_batch, self.seed = batch_size, micro_batch, seed
         self.base_rate, self.warmup_images, self.weight_decay = base_rate, round(warmup_kimg * 1000), weight_decay
-        self.cache_latents, self.is_half = cache_latents, precision == "bf16-mixed"
+        self.cache_latents, self.is_half = cache_latents, is_bfloat16(precision)
         self.guard = GradientGuard(max_nonfinite)
         self.images_seen = 0
         self.statistics = RunningMeans()

@@ -1,7 +1,7 @@
 """Training of one network that is told what is right: one Adam, one average, a clock in images."""
 
 import copy
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -12,6 +12,7 @@ from facegen.data.batch import FaceBatch
 from facegen.models.distributed import world
 from facegen.models.draws import Draws
 from facegen.models.gradients import GradientGuard
+from facegen.models.precision import MixedPrecision, is_bfloat16
 from facegen.models.resume import Resumable
 from facegen.models.schedule import ema_beta, update_ema
 from facegen.models.statistics import RunningMeans
@@ -43,18 +44,16 @@ class SupervisedTraining(Resumable, pl.LightningModule):
         batch_size: int,
         learning_rate: float,
         ema_kimg: float,
-        precision: Literal["32-true", "bf16-mixed"] = "32-true",
+        precision: MixedPrecision = "32-true",
         seed: int = 0,
         max_nonfinite: int = 20,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        if precision not in ("32-true", "bf16-mixed"):
-            raise ValueError(f"precision: got {precision!r}, expected 32-true or bf16-mixed")
         self.network: Any = network
         self.network_ema: Any = copy.deepcopy(network).eval().requires_grad_(False)
         self.batch_size, self.learning_rate, self.seed = batch_size, learning_rate, seed
-        self.ema_kimg, self.is_half = ema_kimg, precision == "bf16-mixed"
+        self.ema_kimg, self.is_half = ema_kimg, is_bfloat16(precision)
         self.guard = GradientGuard(max_nonfinite)
         self.images_seen = 0
         self.statistics = RunningMeans()
