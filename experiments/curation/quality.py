@@ -1,8 +1,9 @@
 """How right quality, blur, occlusion and other people are, on photographs that nothing was fitted to (FFHQ).
 
-    python experiments/curation/quality.py FACES WORK --out experiments/curation/quality.json [--masks FOLDER]
+    python experiments/curation/quality.py FACES WORK --out quality.json [--masks FOLDER] [--synthetic ROOT]
 
 FACES: a folder with index.csv and ffhq256; WORK keeps landmarks (dlib); --masks: PNGs of CelebAMask-HQ's ids by path.
+ROOT: a source of `facegen data synthesize`.
 Damage and occluders are planted; sunglasses, hats, hands and other people were looked for by eye (quality_labels.yaml).
 """
 
@@ -32,6 +33,7 @@ from facegen.curation.quality.neighbours import find_neighbours
 from facegen.curation.quality.occlusion import hidden, share_hidden
 from facegen.curation.quality.poses import yaw_degrees
 from facegen.curation.quality.wearing import worn
+from facegen.data import table
 
 DAMAGE = {
     "blur": [Damage(blur=value) for value in (0.5, 1, 1.5, 2, 3, 4, 6)],
@@ -71,15 +73,15 @@ def damage(photographs: Photographs) -> dict:
             judged.append([each.quality for each in seen])
             every += [(one.quality, other.fidelity) for one, other in zip(seen, made, strict=True)]
             rows.append(_row(getattr(strength, kind), made, seen))
-        table = np.array(judged)
-        ranks = [spearmanr(range(len(table)), -column).statistic for column in table.T]
-        pooled = spearmanr(np.repeat(range(len(table)), table.shape[1]), -table.ravel()).statistic
+        values = np.array(judged)
+        ranks = [spearmanr(range(len(values)), -column).statistic for column in values.T]
+        pooled = spearmanr(np.repeat(range(len(values)), values.shape[1]), -values.ravel()).statistic
         found[kind] = {"rank_within_a_picture": np.mean(ranks), "rank_pooled": pooled, "strengths": rows}
     one, other = np.array(every).T
     everything = {"rank": spearmanr(one, other).statistic, "mean_error": np.abs(one - other).mean()}
     found["fidelity"] = everything | {"pearson": np.corrcoef(one, other)[0, 1], "pictures": len(one)}
-    values = {"quality": [each.quality for each in clean], "blur": [each.blur for each in clean]}
-    found["undamaged"] = {name: np.percentile(each, (5, 50, 95)).tolist() for name, each in values.items()}
+    of_clean = {"quality": [each.quality for each in clean], "blur": [each.blur for each in clean]}
+    found["undamaged"] = {name: np.percentile(each, (5, 50, 95)).tolist() for name, each in of_clean.items()}
     return found
 
 
@@ -92,9 +94,31 @@ def _row(strength: float, made: list, seen: list) -> dict:
 
 def planted_occluders(photographs: Photographs) -> dict:
     """How much of planted occluders is found, on every second photograph."""
-    generator, paths = np.random.default_rng(5), list(photographs.landmarks)[::2]
+    paths = list(photographs.landmarks)[::2]
     pictures = [photographs.pixels(path) for path in paths]
-    faces = [align(picture, photographs.landmarks[path]) for picture, path in zip(pictures, paths, strict=True)]
+    return _occluded(pictures, [photographs.landmarks[path] for path in paths])
+
+
+def synthetic(root: Path) -> dict:
+    """Occluders and blur planted on rendered faces with their true landmarks, every fifth of a source."""
+    rows = table.read(table.table_path(root), ["uri", "landmarks", "yaw_degrees"]).to_pylist()[::5]
+    pictures = [cv2.cvtColor(cv2.imread(str(root / row["uri"])), cv2.COLOR_BGR2RGB) for row in rows]
+    points = [np.reshape(row["landmarks"], (68, 2)).astype(np.float64) for row in rows]
+    found, generator = {"occluders": _occluded(pictures, points), "blur": []}, np.random.default_rng(0)
+    shares = [share_hidden(hidden([face])[0], face) for face in map(align, pictures, points)]
+    found["occluders"]["flagged_without"] = np.mean(np.array(shares) >= HIDDEN)
+    faces = [face_square(*each).pixels for each in zip(pictures, points, strict=True)]
+    for sigma in (0.0, 1.0, 1.5, 2.0, 3.0):
+        made = [damaged(face, Damage(blur=sigma), generator) for face in faces]
+        found["blur"].append(_row(sigma, made, [judge(each.pixels) for each in made]))
+    yaws = np.array([(row["yaw_degrees"], yaw_degrees(each)) for row, each in zip(rows, points, strict=True)])
+    found["yaw_median_error"] = np.median(np.abs(yaws[:, 0] - yaws[:, 1]))
+    return found
+
+
+def _occluded(pictures: list[np.ndarray], points: list[np.ndarray]) -> dict:
+    generator = np.random.default_rng(5)
+    faces = [align(*each) for each in zip(pictures, points, strict=True)]
     truth, covered = [], []
     for number, face in enumerate(faces):
         made = plant(face.pixels, [pictures[(7 * number + 3) % len(pictures)]], generator)
@@ -164,11 +188,14 @@ if __name__ == "__main__":
     parser.add_argument("work", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--masks", type=Path)
+    parser.add_argument("--synthetic", type=Path)
     given = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     pictures, results = Photographs(given.faces, given.work), {}
     for measure in (turned, planted_occluders, damage):
         results[measure.__name__] = measure(pictures)
+    if given.synthetic:
+        results["synthetic"] = synthetic(given.synthetic)
     results["looked_at"] = looked_at(pictures, given.masks)
     given.out.write_text(json.dumps(results, indent=1, default=float) + "\n")
