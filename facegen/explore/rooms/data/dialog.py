@@ -37,7 +37,7 @@ class FaceDialog:
                     rating_buttons(self._rated)
                     ui.button("Faces like this", icon="image_search", on_click=self._alike).props("dense flat")
                 self._facts = ui.element("div").classes("col").style("max-height: 78vh; overflow: auto")
-        ui.keyboard(on_key=self._key)
+        ui.keyboard(on_key=self._key, ignore=["input", "select", "textarea"])
 
     async def open(self, place: int) -> None:
         """Show a face; beyond the ends, the first or last."""

@@ -55,7 +55,7 @@ class RatingPanel:
             with ui.row().classes("items-center gap-2"):
                 rating_buttons(self._rated)
                 ui.button("Skip", on_click=self._next).props("flat dense").tooltip("Show another face (s)")
-        ui.keyboard(on_key=self._key)
+        ui.keyboard(on_key=self._key, ignore=["input", "select", "textarea"])
 
     async def show(self) -> None:
         """Look which faces to rate among those that are chosen now."""
