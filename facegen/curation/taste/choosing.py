@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from facegen.curation.taste.head import fit, measure
 from facegen.curation.taste.posterior import covariance, lift, logistic, moderated, posterior, variance
 
-CANDIDATES = 2000  # drawn from the faces without a rating: as many as are compared with each other
+CANDIDATES = 1000  # drawn from the faces without a rating: as many as are compared with each other
 _FIRST_SPREAD = 3.0  # prior standard deviation of logits before there are likes and dislikes
 
 

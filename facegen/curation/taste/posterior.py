@@ -13,7 +13,7 @@ from jaxtyping import Float
 OFFSET = 3.0  # prior standard deviation of the logit of the average face
 SPREADS = 10.0 ** np.arange(-0.5, 1.3, 0.25)  # prior standard deviations of a face's logit that are tried: 0.3 to 10
 _STEPS, _TOLERANCE = 50, 1e-6
-_FLAT = 1e-6  # of singular values: directions in which no rated row differs
+_FLAT = 1e-10  # of squared singular values: directions in which no rated row differs
 
 
 class Posterior(NamedTuple):
@@ -44,8 +44,7 @@ def posterior(lifted: Float[np.ndarray, "rated lifted"], ratings: Float[np.ndarr
     width = lifted.shape[1]
     if not len(lifted):
         return Posterior(np.zeros(width), np.zeros((width, 0)), np.zeros(0), np.zeros(0), float("nan"))
-    _, singular, axes = np.linalg.svd(lifted.astype(np.float64), full_matrices=False)
-    axes = axes[singular > _FLAT * singular[0]].T
+    axes = _span(lifted.astype(np.float64))
     rows = lifted @ axes
     weights, slope = _mode(rows, ratings)
     precision = np.eye(rows.shape[1]) + rows.T @ (slope[:, None] * rows)
@@ -86,6 +85,16 @@ def moderated(logits: Float[np.ndarray, " row"], variances: Float[np.ndarray, " 
 def cross_entropy(logits: Float[np.ndarray, " row"], ratings: Float[np.ndarray, " row"]) -> float:
     """Mean of -r log p - (1 - r) log(1 - p)."""
     return float((np.logaddexp(0, logits) - ratings * logits).mean())
+
+
+def _span(rows: Float[np.ndarray, "rated lifted"]) -> Float[np.ndarray, "lifted direction"]:
+    """Orthonormal directions in which rows lie, from products of rows with rows where these are fewer than columns."""
+    if len(rows) > rows.shape[1]:
+        values, vectors = np.linalg.eigh(rows.T @ rows)
+        return vectors[:, values > _FLAT * values[-1]]
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    kept = values > _FLAT * values[-1]
+    return rows.T @ (vectors[:, kept] / np.sqrt(values[kept]))
 
 
 def _mode(
