@@ -74,6 +74,8 @@ def _check(settings: dict[str, Any]) -> None:
             raise ValueError(f"{name}: got {settings[name]}, expected at least {value}")
     if (limit := settings["max_distance"]) is not None and (type(limit) not in (int, float) or limit <= 0):
         raise ValueError(f"max_distance: got {limit!r}, expected a number above 0, or null")
+    if (enough := settings["enough"]) is not None and not 0 <= enough <= 1:
+        raise ValueError(f"enough: got {enough}, expected 0 to 1, or null")
     if settings["space"] not in ("w", "w+"):
         raise ValueError(f"space: got {settings['space']!r}, expected w or w+")
 
@@ -117,7 +119,7 @@ def _judges(settings: dict[str, Any], is_3d: bool, device: torch.device) -> tupl
     limit = settings["max_distance"]
     if limit is None and identity is not None and identity.name.startswith("dlib"):
         limit = _SAME_PERSON
-    return repair.Judges(None if identity is None else identity.to(device), taste, limit), named
+    return repair.Judges(None if identity is None else identity.to(device), taste, limit, settings["enough"]), named
 
 
 def _identity(settings: dict[str, Any], is_3d: bool) -> Any:

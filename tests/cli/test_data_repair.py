@@ -61,6 +61,7 @@ def test_cameras_are_needed_and_kept(eg3d_export: Path, faces: Path, tmp_path: P
         (["where='quality < 0.3'"], "has no table that is up to date"),
         (["out=FACES"], "holds other files"),
         (["taste=FACES"], "faces.lance does not exist; make it"),
+        (["enough=2"], "enough: got 2, expected 0 to 1"),
         (["steps=many"], "steps: got 'many'"),
         (["max_distance=near"], "max_distance: got 'near', expected a number"),
     ],

@@ -101,6 +101,10 @@ def test_the_best_to_taste_that_is_still_the_same_person() -> None:
     assert repair.choose(judged, 0.6) == 1 and repair.choose(judged) == 2 and repair.choose(judged, 0.1) is None
     untasted = [each._replace(taste=None) for each in judged]
     assert repair.choose(untasted, 0.6) == 1  # nearest to the mean
+    assert repair.choose(judged, 0.6, enough=0.2) == 0 and repair.choose(judged, enough=0.5) == 1  # the most alike
+    assert repair.choose(judged, 0.6, enough=0.9) == 1  # not liked enough: the most liked
+    unknown = [each._replace(distance=None) for each in judged]
+    assert repair.choose(unknown, 0.6, enough=0.5) == 1  # the least pulled
     assert repair.choose([each._replace(taste=0.0) for each in judged], 0.4) == 0
 
 

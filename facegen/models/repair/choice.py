@@ -16,12 +16,14 @@ class Judges(NamedTuple):
     """Who says what of candidates.
 
     `identity`: embeddings of people, compared by their Euclidean distance; a candidate further than `max_distance` from
-    the picture is somebody else (dlib's: 0.6). `taste`: higher is better. Each may be missing.
+    the picture is somebody else (dlib's: 0.6). `taste`: higher is better, and from `enough` on good enough: the most
+    liked candidate is everybody's mean. Each may be missing.
     """
 
     identity: Embed | None = None
     taste: Taste | None = None
     max_distance: float | None = None
+    enough: float | None = None
 
 
 class Judgement(NamedTuple):
@@ -48,14 +50,26 @@ def judge(
     return [Judgement(*values) for values in zip(remoteness.tolist(), distances, tastes, strict=True)]
 
 
-def choose(judgements: Sequence[Judgement], max_distance: float | None = None) -> int | None:
-    """The tastiest candidate near enough; without taste, the one nearest to the mean. None where none is near."""
+def choose(
+    judgements: Sequence[Judgement], max_distance: float | None = None, enough: float | None = None
+) -> int | None:
+    """Of the candidates that are the same person: of those liked well enough the most alike, else the most liked.
+
+    Without taste, the one nearest to the mean. None where all are somebody else.
+    """
     near = [
         place
         for place, each in enumerate(judgements)
         if max_distance is None or each.distance is None or each.distance <= max_distance
     ]
+    liked = [place for place in near if enough is not None and (judgements[place].taste or 0.0) >= enough]
+    if liked:
+        return min(liked, key=lambda place: _change(judgements[place]))
     return max(near, key=lambda place: _merit(judgements[place]), default=None)
+
+
+def _change(judgement: Judgement) -> tuple[float, float]:
+    return judgement.distance or 0.0, -judgement.remoteness
 
 
 def _merit(judgement: Judgement) -> tuple[float, float]:

@@ -47,4 +47,4 @@ def repair(
         made.append(to_uint8(synthesize(generator, part, cameras).image))
     pictures = torch.cat(made)
     judgements = judge(pictures, source, remoteness(moved, encoded), judges)
-    return Repaired(pictures, moved, judgements, choose(judgements, judges.max_distance))
+    return Repaired(pictures, moved, judgements, choose(judgements, judges.max_distance, judges.enough))

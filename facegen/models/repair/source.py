@@ -131,7 +131,7 @@ def _batches(dataset: FaceDataset, rows: Sequence[int], size: int, title: str) -
 
 def _record_key(batch: FaceBatch, encoded: Encoded, plan: Plan) -> str:
     """What decides the entries of a batch."""
-    content = [plan.wanted, plan.named, plan.judges.max_distance, plan.noise, plan.seed, batch.ids]
+    content = [plan.wanted, plan.named, plan.judges.max_distance, plan.judges.enough, plan.noise, plan.seed, batch.ids]
     digest = hashlib.sha256(json.dumps(content).encode())
     digest.update(search_key(batch.images, _cameras(batch), plan.search, plan.perceptual).encode())
     for tensor in encoded:
