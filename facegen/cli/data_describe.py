@@ -41,6 +41,7 @@ Examples:
   facegen data describe root=~/photographs columns=[sketch]                          sketches of any pictures
   facegen data describe root=~/CelebAMask-HQ columns=[captions] attributes=list_attr.txt
   facegen data describe root=~/synthetic columns=[captions,sketch] workers=8         synthetic faces
+  facegen data describe root=~/photographs columns=[parsing,flags] flags.blurred=1.5 reasons to leave faces out
   facegen train data=folder data.root=~/synthetic data.conditions=[captions,sketch]
   facegen train data=synthetic data.conditions=[captions,sketch]                     makes them on first use"""
 
@@ -58,7 +59,7 @@ _GROUPS: dict[str, Callable[[Settings], Group | Whole]] = {
     "duplicates": lambda settings: duplicates_whole(settings["threshold"]),
 }
 _NEEDS: dict[str, tuple[str, ...]] = {
-    "hairlines": ("parsing",),
+    "hairlines": ("parsing", "landmarks"),
     "duplicates": ("embedding",),
     "quality": ("landmarks",),
     "occlusion": ("landmarks",),

@@ -42,7 +42,7 @@ def _landmarks_stage(models: FaceModels, making: Making) -> Stage:
 
 
 def _landmarks(row: Row, model: str, given: str | None, models: FaceModels, base: str) -> Row:
-    if given and row[given] is not None and len(row[given]) >= 136:
+    if given and row[given] is not None and len(row[given]) >= 136 and np.isfinite(row[given][:136]).all():
         return {LANDMARKS: row[given][:136]}
     picture = read_photograph(row, base)
     boxes = _boxes(models, *picture)
