@@ -23,7 +23,7 @@ from facegen.curation.quality.occlusion import VERSION as OCCLUSION_VERSION
 from facegen.curation.quality.occlusion import hidden, share_hidden
 from facegen.curation.quality.poses import outside, yaw_degrees
 from facegen.curation.quality.wearing import worn
-from facegen.curation.stages import Row, Stage
+from facegen.curation.stages import Rejection, Row, Stage
 from facegen.data import table
 
 PARSING = "parsing"
@@ -87,6 +87,8 @@ def _occlusion(row: Row, versions: list[int], parsing: bool, base: str) -> Row:
     if torch.get_num_threads() > 1:
         torch.set_num_threads(1)
     points, seen = _points(row), _detected(row[BOXES] or [])
+    if points is None and row[BOXES] is None:
+        raise Rejection("no landmarks", "its faces were not found or not looked for")
     if points is None:
         return seen
     pixels = read_photograph(row, base).pixels

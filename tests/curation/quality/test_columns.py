@@ -28,6 +28,7 @@ def source(large: list[Truth], tmp_path: Path) -> Path:
     pair = np.concatenate([first.image, large[1].image], axis=1)
     save(tmp_path / "pair.png", pair, [first.landmarks, large[1].landmarks + np.array([256, 0])])
     save(tmp_path / "empty.png", np.full((64, 64, 3), 90, np.uint8), [])
+    (tmp_path / "broken.png").write_bytes(b"no picture")
     return tmp_path
 
 
@@ -40,13 +41,16 @@ def _describe(source: Path, **limits: float) -> Added:
 def test_bare_pictures_are_measured_and_flagged(source: Path) -> None:
     added = _describe(source)
     rows = {row["id"]: row for row in table.read(source / "faces.lance").to_pylist()}
-    assert added.made["landmarks"] == 6 and added.problems["landmarks"][0][1].startswith(("no face", "landmarks impl"))
+    problems = {name: dict(found) for name, found in added.problems.items()}
+    assert problems["landmarks"]["empty"] == "no face" and problems["landmarks"]["broken"].startswith("unreadable")
+    assert list(problems["quality"]) == list(problems["occlusion"]) == ["broken"]
     assert not {"blurred", "grey", "cut_off", "several_people"} & set(rows["clean"]["flags"])
     assert "blurred" in rows["soft"]["flags"] and rows["soft"]["blur"] == pytest.approx(4, rel=0.4)
     assert rows["soft"]["detail"] < 0.3 * rows["clean"]["detail"]
     assert "grey" in rows["grey"]["flags"] and rows["grey"]["chroma"] < 0.5
     assert "several_people" in rows["pair"]["flags"] and rows["pair"]["faces"] >= 2
     assert rows["empty"]["faces"] == 0 and rows["empty"]["occlusion"] is None and rows["empty"]["quality"] is not None
+    assert rows["broken"]["faces"] is None and rows["broken"]["flags"] == []
 
 
 def test_repeated_it_does_nothing_and_other_limits_look_at_no_picture(source: Path) -> None:
@@ -54,7 +58,7 @@ def test_repeated_it_does_nothing_and_other_limits_look_at_no_picture(source: Pa
     (source / "clean.png").unlink()
     save(source / "late.png", np.full((64, 64, 3), 90, np.uint8), [])
     added = _describe(source, blurred=50, grey=0)
-    assert added.computed["landmarks"] == added.computed["quality"] == added.computed["occlusion"] == 1  # the late one
+    assert added.computed["landmarks"] == added.computed["quality"] == added.computed["occlusion"] == 1
     flags = {row["id"]: row["flags"] for row in table.read(source / "faces.lance", ["id", "flags"]).to_pylist()}
     assert "blurred" not in flags["soft"] and "grey" not in flags["grey"]
 
@@ -69,7 +73,8 @@ def test_landmarks_of_a_dataset_are_taken_and_nothing_is_looked_for(source: Path
     add_columns(source, [landmarks_group(sidecar_models())], workers=0)
     again = table.read(place, ["landmarks68", "landmarks", "face_boxes"])
     assert again["landmarks68"].equals(again["landmarks"])
-    assert again["face_boxes"].null_count == len(again) - again["landmarks"].null_count
+    with_landmarks, broken = len(again) - again["landmarks"].null_count, 1
+    assert again["face_boxes"].null_count == with_landmarks + broken
 
 
 def test_what_is_not_known_is_no_reason_and_cameras_come_first() -> None:
