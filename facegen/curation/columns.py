@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import torch
 
@@ -120,7 +121,8 @@ class _Work:
         names = [name for name in made.column_names if name != "id"]
         if not _same(self.making.table, made.select(["id", *names])):
             table.set_columns(self.making.table, made)
-        self.made[group.name] = len(made) - made[names[0]].null_count
+        without = len(self.problems[group.name]) or made[names[0]].null_count
+        self.made[group.name] = len(made) - without
 
     def _staged(self, group: Group) -> pa.Table:
         stage = group.stage(self.making)
@@ -167,8 +169,20 @@ def _same(place: Path, made: pa.Table) -> bool:
         name not in schema.names or not schema.field(name).equals(made.field(name), True) for name in made.schema.names
     ):
         return False
-    stored = table.read(place, made.column_names).replace_schema_metadata(None)
-    return stored.combine_chunks().equals(made.combine_chunks())
+    stored = table.read(place, made.column_names)
+    return all(_equal(stored[name].combine_chunks(), made[name].combine_chunks()) for name in made.column_names)
+
+
+def _equal(one: pa.Array, other: pa.Array) -> bool:
+    """Whether two columns of one type have the same values; unlike Arrow's comparison, NaN is the same as NaN."""
+    if one.equals(other):
+        return True
+    listed = pa.types.is_fixed_size_list(one.type)
+    if not pa.types.is_floating(one.type.value_type if listed else one.type):
+        return False
+    known = [column.drop_null() for column in (one, other)]
+    values = [np.asarray(column.flatten() if listed else column) for column in known]
+    return one.is_null().equals(other.is_null()) and np.array_equal(*values, equal_nan=True)
 
 
 def _require_writable(folder: Path) -> None:
