@@ -41,7 +41,7 @@ Examples:
   facegen data repair checkpoint=runs/NAME root=faces/ psi=[0.7] layers=[all] identity=null     one candidate, unjudged
   facegen data index root=repaired                                                              then use it as a source
 
-A GPU takes seconds for a face; on a CPU steps=100 shows what to expect."""
+On a CPU steps=100 shows what to expect."""
 
 _COLUMNS = 8  # of the sheet
 _SAME_PERSON = 0.6  # King's threshold for dlib's embedding
@@ -57,7 +57,7 @@ def run(cfg: DictConfig) -> None:
     generator = load_generator(str(settings["checkpoint"]), settings["device"])
     if is_diffusion(generator):
         raise ValueError(f"checkpoint: {settings['checkpoint']} is a diffusion model, expected StyleGAN2 or EG3D")
-    recipe = _recipe(settings, generator, "root", "where", settings["ids"])
+    recipe = _recipe(settings, generator, "root", "where", ids=settings["ids"], layout=settings["layout"])
     terms.announce(recipe.terms)
     plan = _plan(settings, generator, wanted)
     encoded = _encoded(settings, generator, recipe, plan, out)
@@ -80,9 +80,9 @@ def _check(settings: dict[str, Any]) -> None:
         raise ValueError(f"space: got {settings['space']!r}, expected w or w+")
 
 
-def _recipe(settings: dict[str, Any], generator: Any, root: str, where: str, ids: Any = None) -> Recipe:
+def _recipe(settings: dict[str, Any], generator: Any, root: str, where: str, **more: Any) -> Recipe:
     """Faces of a source at the size of the generator, with the cameras or labels that it wants."""
-    source = {"root": settings[root], "where": settings[where], "ids": ids, "layout": settings["layout"]}
+    source = {"root": settings[root], "where": settings[where], **more}
     look: dict[str, Any] = {"crop": settings["crop"], "convert": True, "upscale": True, "labels": generator.c_dim > 0}
     recipe = Recipe([source], resolution=generator.img_resolution, **look)
     if recipe.c_dim != generator.c_dim:

@@ -58,7 +58,7 @@ def test_cameras_are_needed_and_kept(eg3d_export: Path, faces: Path, tmp_path: P
         (["references_count=1"], "references_count: got 1, expected at least 2"),
         (["references=ABSENT"], "ABSENT does not exist"),
         (["root=ABSENT"], "ABSENT does not exist"),
-        (["where='quality < 0.3'"], "has no table that is up to date"),
+        (["where=quality < 0.3"], "has no table that is up to date"),
         (["out=FACES"], "holds other files"),
         (["taste=FACES"], "faces.lance does not exist; make it"),
         (["enough=2"], "enough: got 2, expected 0 to 1"),
