@@ -1,18 +1,20 @@
 """What one visitor has before them: a generator, the wish that it fulfils, and the picture of it."""
 
+from functools import partial
 from typing import Any
 
 from nicegui import run, ui
 from PIL import Image
 
 from facegen.explore.opened import Opened
-from facegen.explore.rooms.generator.latest import Latest
+from facegen.explore.rooms.generator.denoising import DRAWN
 from facegen.explore.rooms.generator.loaded import Loaded, loaded
 from facegen.explore.rooms.generator.making import Maker
 from facegen.explore.rooms.generator.seen import Made
 from facegen.explore.rooms.generator.wishes import Wish
+from facegen.explore.widgets.latest import Latest
 
-SHOWN = 480  # pixels of the side of the picture on the page
+SHOWN, _HINT = 480, 112  # pixels of the sides of the picture and of hints on the page
 
 
 class OvertakenError(Exception):
@@ -30,11 +32,14 @@ class Desk:
         self._latest = Latest(self._fulfil)
         self._steps = (0, 0)
         with ui.element("div").style(f"position: relative; width: {SHOWN}px"):
-            self.picture = ui.interactive_image(_blank(), events=["mousedown", "mousemove", "mouseup"], sanitize=False)
-            self.picture.style(f"width: {SHOWN}px; height: {SHOWN}px; user-select: none").mark("picture")
+            self.picture = ui.interactive_image(events=["mousedown", "mousemove", "mouseup"], sanitize=False)
+            self.picture.style(f"width: {SHOWN}px; height: {SHOWN}px; background: #e9edf1; user-select: none").mark(
+                "picture"
+            )
             self.picture.props('data-testid="picture"')
             self.bar = ui.linear_progress(0, show_value=False).props("instant-feedback").classes("absolute-bottom")
             self.bar.set_visibility(False)
+        self.hints = ui.row().style("gap: 8px")
         self.caption = ui.label("").classes("text-caption text-grey-8").props('data-testid="caption"')
         ui.timer(0.2, self._move_bar)
 
@@ -69,13 +74,13 @@ class Desk:
     async def show(self) -> None:
         """Make the picture of the wish, unless a newer one comes."""
         if self.maker is not None:
-            await self._latest.ask(self.wish)
+            await self._latest()
 
-    async def _fulfil(self, wish: Wish) -> None:
+    async def _fulfil(self) -> None:
         assert self.maker is not None
-        self._steps = (0, 0)
+        wish = self.wish
         try:
-            made = await run.io_bound(self.maker.make, wish, self._report)
+            made = await run.io_bound(self.maker.make, wish, partial(self._report, wish))
         except OvertakenError:
             return
         except (ValueError, RuntimeError) as error:
@@ -87,12 +92,18 @@ class Desk:
             return
         self.made = made
         self.picture.set_source(Image.fromarray(made.picture))
-        self.caption.text = self._says(wish, made)
+        self.caption.text = _says(wish, made)
+        self.hints.clear()
+        with self.hints:
+            for name, hint in made.hints.items():
+                with ui.column().style("gap: 2px"):
+                    ui.label(f"told by {name}").classes("text-caption text-grey-8")
+                    ui.interactive_image(Image.fromarray(hint)).style(f"width: {_HINT}px").props(f'alt="{name}"')
 
-    def _report(self, done: int, total: int) -> None:
-        """Told by the thread that denoises."""
+    def _report(self, wish: Wish, done: int, total: int) -> None:
+        """Told by the thread that denoises; what nobody wishes any more is given up."""
         self._steps = done, total
-        if self._latest.overtaken:
+        if self.wish is not wish:
             raise OvertakenError
 
     def _move_bar(self) -> None:
@@ -100,16 +111,13 @@ class Desk:
         self.bar.set_visibility(total > 0)
         self.bar.value = done / max(total, 1)
 
-    def _says(self, wish: Wish, made: Made) -> str:
-        height, width = made.picture.shape[:2]
-        words = [f"seed {wish.seed}", f"{width}×{height}", f"{made.seconds:.2f} s"]
-        if made.camera is not None or made.hints:
-            words.insert(1, f"yaw {wish.angle.yaw:+.0f}°, pitch {wish.angle.pitch:+.0f}°, zoom {wish.angle.zoom:.2f}")
-        return " · ".join(words)
 
-
-def _blank() -> Image.Image:
-    return Image.new("RGB", (SHOWN, SHOWN), "#e9edf1")
+def _says(wish: Wish, made: Made) -> str:
+    height, width = made.picture.shape[:2]
+    words = [f"seed {wish.seed}", f"{width}×{height}", f"{made.seconds:.2f} s"]
+    if made.camera is not None or any(name in DRAWN for name in made.hints):
+        words.insert(1, f"yaw {wish.angle.yaw:+.0f}°, pitch {wish.angle.pitch:+.0f}°, zoom {wish.angle.zoom:.2f}")
+    return " · ".join(words)
 
 
 def _line(error: BaseException) -> str:

@@ -1,10 +1,12 @@
 """Taking things along: the picture with the command that makes it, and the shape of a face."""
 
 import base64
+from collections.abc import Mapping
 
 from nicegui import run, ui
 
 from facegen.explore.rooms.generator.desk import Desk
+from facegen.explore.rooms.generator.loaded import Loaded
 from facegen.explore.rooms.generator.seen import Made
 from facegen.explore.rooms.generator.wishes import Wish, command, written
 from facegen.rendering.glb_file import png_bytes
@@ -14,9 +16,8 @@ _RESOLUTIONS = {64: "64³, quick", 128: "128³", 256: "256³, as facegen generat
 _LEVEL = 9.0  # density per world unit, as facegen generate has it
 
 
-def command_of(desk: Desk, wish: Wish, made: Made, hints: dict[str, str]) -> str:
+def command_of(source: Loaded, wish: Wish, made: Made, hints: Mapping[str, str]) -> str:
     """The command that makes the picture shown; hints: files by control."""
-    source = desk.source
     labels = written(made.camera) if made.camera is not None else None
     if labels is None and source.has_camera:
         labels = "none"
@@ -38,7 +39,7 @@ def keeping_panel(desk: Desk) -> None:
         ui.download.content(png_bytes(made.picture), f"seed{wish.seed:04d}.png", "image/png")
         for name, file in files.items():
             ui.download.content(png_bytes(made.hints[name]), file, "image/png")
-        shown.content = command_of(desk, wish, made, files)
+        shown.content = command_of(desk.source, wish, made, files)
         shown.set_visibility(True)
 
     with ui.row().classes("items-center q-gutter-sm"):

@@ -56,6 +56,8 @@ class Loaded(NamedTuple):
 
 def loaded(path: Path) -> Loaded:
     """A generator as it is on the disk now. Raises ValueError for what holds none."""
+    if not path.exists():
+        raise ValueError(f"{path.name} is no longer there")
     newest = (checkpoint_files(path) or [path])[-1] if path.is_dir() else path
     return _loaded(path, newest, newest.stat().st_mtime_ns)
 

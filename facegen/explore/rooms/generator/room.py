@@ -36,8 +36,7 @@ def room(opened: Opened) -> None:
         await desk.show()
 
     chosen.on_value_change(choose)
-    if len(names) == 1:
-        ui.timer(0.1, lambda: chosen.set_value(names[0]), once=True)
+    ui.timer(0.1, lambda: chosen.set_value(names[0]), once=True)
 
 
 def _build(desk: Desk, panels: ui.column, below: ui.column) -> None:

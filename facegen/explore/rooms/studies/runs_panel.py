@@ -16,7 +16,8 @@ def show_png(content: bytes | None, says: str, width: int) -> None:
     """A plot in the page."""
     if content is not None:
         image = ui.image(f"data:image/png;base64,{base64.b64encode(content).decode()}").style(f"width: {width}px")
-        image.props(f'alt="{quote(says, safe=" ")}"').classes("bg-white rounded-borders")
+        image.props('data-testid="plot"').classes("bg-white rounded-borders")
+        image.props["alt"] = says
 
 
 async def curves_panel(choice: Choice) -> None:
