@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
-from facegen.curation.taste.head import fit
+from facegen.curation.taste.head import fit, measure
 
 FOLDS = 10
 _RESAMPLES, _LEVELS = 400, (2.5, 97.5)  # of the bootstrap, percentiles of its interval
@@ -51,18 +51,18 @@ def cross_validate(
 ) -> Agreement:
     """Predict each rating by a head that has seen those of other folds only, everything about it chosen anew.
 
-    Faces are dealt to folds at random, the same for the same ratings. Raises ValueError for fewer than 4 ratings, and
-    where a head without one fold has seen only liked, or only disliked, faces.
+    Faces are dealt to folds at random, about as many of each rating to each, the same for the same ratings. Raises
+    ValueError for fewer than 4 ratings, and where a head without one fold has seen only liked, or only disliked, faces.
     """
     rated = np.flatnonzero(np.isfinite(ratings))
     if len(rated) < 4:
         raise ValueError(f"taste: got {len(rated)} ratings, expected at least 4 to measure agreement; rate more faces")
-    dealt = np.random.default_rng(len(rated)).permutation(len(rated)) % min(folds, len(rated))
-    predicted = np.zeros(len(rated))
+    dealt, predicted = _folds(ratings[rated], min(folds, len(rated))), np.zeros(len(rated))
+    typical = measure(embeddings)
     for fold in range(dealt.max() + 1):
         seen = np.full(len(ratings), np.nan)
         seen[rated[dealt != fold]] = ratings[rated[dealt != fold]]
-        predicted[dealt == fold] = fit(embeddings, seen).predict(embeddings[rated[dealt == fold]]).taste
+        predicted[dealt == fold] = fit(embeddings, seen, typical).predict(embeddings[rated[dealt == fold]]).taste
     return agreement(predicted, ratings[rated])
 
 
@@ -101,6 +101,14 @@ def spearman(predicted: Float[np.ndarray, " face"], ratings: Float[np.ndarray, "
     first, second = (rankdata(values) - (len(values) + 1) / 2 for values in (predicted, ratings))
     size = np.sqrt((first**2).sum() * (second**2).sum())
     return float(first @ second / size) if size else float("nan")
+
+
+def _folds(ratings: Float[np.ndarray, " face"], folds: int) -> Int[np.ndarray, " face"]:
+    """The number of the fold of each face. Heads of unlike shares of likes would not be comparable."""
+    order = np.lexsort((np.random.default_rng(len(ratings)).random(len(ratings)), ratings))
+    dealt = np.empty(len(ratings), np.int64)
+    dealt[order] = np.arange(len(ratings)) % folds
+    return dealt
 
 
 def _sides(ratings: Float[np.ndarray, " face"]) -> tuple[Bool[np.ndarray, " face"], Bool[np.ndarray, " face"]]:

@@ -38,7 +38,7 @@ def _beliefs(
     centre, length = measure(embeddings)
     spread = _FIRST_SPREAD
     if (ratings[rated] > 0.5).any() and (ratings[rated] < 0.5).any():
-        spread = fit(embeddings, ratings).spread
+        spread = fit(embeddings, ratings, (centre, length)).spread
     known = posterior(lift(embeddings[rated], centre, length, spread), ratings[rated])
     lifted = lift(embeddings[rows], centre, length, spread).astype(np.float64)
     chances = logistic(moderated(lifted @ known.mean, variance(lifted, known.known)))

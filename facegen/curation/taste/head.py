@@ -13,6 +13,9 @@ _NODES, _SHARES = np.polynomial.hermite_e.hermegauss(9)  # of the mean over a Ga
 _TRUST = np.array([0.7, 0.5])  # prior standard deviations of the calibration: of log(scale), and of offset
 
 
+Typical = tuple[Float[np.ndarray, " dim"], float]  # centre and length of `Head`
+
+
 class Prediction(NamedTuple):
     """Probability that a face is liked, and the standard deviation of what that probability may be."""
 
@@ -58,18 +61,21 @@ class Head(NamedTuple):
         return Prediction(chances, _spread(logits + self.offset, np.sqrt(variances)))
 
 
-def fit(embeddings: Float[np.ndarray, "face dim"], ratings: Float[np.ndarray, " face"]) -> Head:
+def fit(
+    embeddings: Float[np.ndarray, "face dim"], ratings: Float[np.ndarray, " face"], typical: Typical | None = None
+) -> Head:
     """The head that ratings (0 disliked to 1 liked, NaN where there is none) of some of the faces say.
 
-    All faces decide what an average embedding is. The prior is the one under which each rating is best foretold by the
-    others, and the calibration is fitted to such predictions. Raises ValueError where nothing is liked, or disliked.
+    All faces decide what an average embedding is (`typical`, where it was measured before). The prior is the one under
+    which each rating is best foretold by the others, and the calibration is fitted to such predictions. Raises
+    ValueError where nothing is liked, or disliked.
     """
     rated = np.isfinite(ratings)
     given = np.asarray(ratings, np.float64)[rated]
     if not (given > 0.5).any() or not (given < 0.5).any():
         counts = f"{(given > 0.5).sum()} liked and {(given < 0.5).sum()} disliked faces"
         raise ValueError(f"taste: got {counts}, expected some of both; rate more faces")
-    centre, length = measure(embeddings)
+    centre, length = typical or measure(embeddings)
     lifted = [lift(embeddings[rated].astype(np.float64), centre, length, spread) for spread in SPREADS]
     found = [posterior(each, given) for each in lifted]
     best = min(range(len(SPREADS)), key=lambda place: found[place].loss)
@@ -81,7 +87,7 @@ def fit(embeddings: Float[np.ndarray, "face dim"], ratings: Float[np.ndarray, " 
     )
 
 
-def measure(embeddings: Float[np.ndarray, "face dim"]) -> tuple[Float[np.ndarray, " dim"], float]:
+def measure(embeddings: Float[np.ndarray, "face dim"]) -> Typical:
     """Mean of embeddings and root mean square distance from it."""
     centre = embeddings.mean(0, dtype=np.float64)
     squares = np.einsum("ij,ij->", embeddings, embeddings, dtype=np.float64) / len(embeddings)

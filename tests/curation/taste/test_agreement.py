@@ -57,5 +57,5 @@ def test_too_few() -> None:
         cross_validate(person.embeddings, person.rated(np.arange(3)))
     ratings = person.rated(np.arange(6))
     ratings[:6] = [1, 0, 0, 0, 0, 0]
-    with pytest.raises(ValueError, match="0 liked"):
+    with pytest.raises(ValueError, match="0 liked"):  # the head without the only liked face
         cross_validate(person.embeddings, ratings)
