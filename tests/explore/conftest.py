@@ -99,9 +99,9 @@ def _address(log: Path) -> str:
     raise AssertionError(log.read_text())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, without a screen."""
+    """Debian's Chromium, without a screen. Not for the session: while Playwright runs, asyncio.run cannot."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -117,7 +117,7 @@ def tab(browser: Any) -> Iterator[Any]:
     """A tab of the size for which the page is made. What a script of the page complains of fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page, errors = context.new_page(), []
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)  # a machine that is shared
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()

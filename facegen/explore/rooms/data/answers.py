@@ -15,22 +15,23 @@ _MOST_TEXT = 60
 
 
 class Answer(NamedTuple):
-    """Rows, best first; the query in words; of all faces what the rows are ranked by, NaN for the others."""
+    """Rows, best first; the query in words; of all faces what the rows are ranked by, NaN for the others, or None where
+    nothing ranks them."""
 
     rows: Rows
     by: str
-    scores: Numbers
+    scores: Numbers | None
 
 
 def answer(faces: Faces, query: Query, space: Space) -> Answer:
     """Search. A condition alone finds all that fulfil it. Raises ValueError for what cannot be asked."""
-    scores = np.full(len(faces), np.nan)
     if query.where is not None and not query.is_by_likeness:
         query.check()
         found = [part.fulfilling(query.where) for part in candidates(faces.recipe)]
         rows = np.concatenate([part.recipe_rows[part.rows] for part in found])
-        return Answer(rows, in_words(query), scores)
+        return Answer(rows, in_words(query), None)
     likest = search_faces(faces.recipe, query, space)
+    scores = np.full(len(faces), np.nan)
     scores[likest.rows] = likest.scores
     return Answer(likest.rows, in_words(query), scores)
 

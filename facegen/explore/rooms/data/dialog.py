@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from facegen.explore.rooms.data.faces import facts
+from facegen.explore.rooms.data.facts import facts
 from facegen.explore.rooms.data.overlays import layers_of
 from facegen.explore.rooms.data.rating import rating_buttons, write_rating
 from facegen.explore.rooms.data.routes import large_url
@@ -34,7 +34,9 @@ class FaceDialog:
                     self._picture = ui.element("img").props('data-testid="large"')
                     self._picture.style("width: 100%; max-height: 64vh; object-fit: contain; border-radius: 6px")
                     self._boxes = ui.row().classes("gap-x-3 gap-y-0")
-                    rating_buttons(self._rated)
+                    with ui.row().classes("items-center gap-3 no-wrap"):
+                        rating_buttons(self._rated)
+                        self._said = ui.label().classes("text-caption text-green-9 ellipsis")
                     ui.button("Faces like this", icon="image_search", on_click=self._alike).props("dense flat")
                 self._facts = ui.element("div").classes("col").style("max-height: 78vh; overflow: auto")
         ui.keyboard(on_key=self._key, ignore=["input", "select", "textarea"])
@@ -51,6 +53,7 @@ class FaceDialog:
         except (ValueError, OSError) as error:
             return ui.notify(str(error), type="negative", multi_line=True)
         self._title.set_text(view.faces.identify(view.rows[self._place : self._place + 1])[0])
+        self._said.set_text("")
         self._show_layers(layers)
         self._show_picture()
         self._facts.clear()
@@ -78,7 +81,7 @@ class FaceDialog:
         self._show_picture()
 
     async def _rated(self, rating: float | None) -> None:
-        await write_rating(self.view, int(self.view.rows[self._place]), rating)
+        await write_rating(self.view, int(self.view.rows[self._place]), rating, self._said)
 
     async def _alike(self) -> None:
         self._dialog.close()

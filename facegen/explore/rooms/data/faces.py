@@ -1,11 +1,9 @@
 """The faces of a recipe as the room sees them: columns as arrays of numbers, read when they are first asked for."""
 
-import math
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +17,6 @@ from facegen.data.sources import Source
 
 Numbers = Float[np.ndarray, " face"]
 _OF_FILES = ("offset", "mtime", "bits", "orientation")  # numbers that say nothing about faces
-_MOST_TEXT = 160
 
 
 class Place(NamedTuple):
@@ -164,19 +161,6 @@ def faces_of(recipe: Recipe) -> Faces:
     return Faces(recipe)
 
 
-def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Columns of a face as people read them."""
-    return [(name, _written(value)) for name, value in values.items()]
-
-
-def inside(source: Source, path: str) -> bool:
-    """Whether a file that a table names is one of the source: below it, or beside a zip in its folder."""
-    folder = source.root if source.root.is_dir() else source.root.parent
-    home = source.place.home if source.place.home.is_dir() else source.place.home.parent
-    real = Path(os.path.normpath(path))
-    return any(real.is_relative_to(each) for each in (folder, home))
-
-
 def _places(ids: pa.Array, known: pa.Array) -> pa.Array:
     """Where ids are among those that are known; null for others."""
     return pc.call_function("index_in", [ids], pc.SetLookupOptions(known))
@@ -184,14 +168,3 @@ def _places(ids: pa.Array, known: pa.Array) -> pa.Array:
 
 def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else "not a number"
-    if isinstance(value, list):
-        if len(value) > 40 or (value and isinstance(value[0], float) and len(value) > 4):
-            return f"{len(value)} numbers"
-        return "; ".join(_written(each) for each in value)
-    text = str(value)
-    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…"

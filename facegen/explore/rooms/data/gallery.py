@@ -49,6 +49,8 @@ class Gallery:
         view = self.view
         ids = view.faces.identify(view.shown)
         captions = await asyncio.to_thread(view.captions)
+        if self._grid.is_deleted:
+            return
         order = (_AS_THEY_ARE if view.order is None else view.order) if view.order != RANK else RANK
         self._order.set_options(self._orders(), value=order)
         self._page.set_value(view.page + 1)

@@ -1,6 +1,5 @@
 """What is known about a face, drawn on its picture: landmarks, hairlines, parts, sketch, camera, shape."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,12 +10,12 @@ import torch
 from jaxtyping import Float
 from PIL import Image, ImageDraw
 
-from facegen.checkpoint.files import check_file
 from facegen.data.conditions import PARTS
 from facegen.data.headers import ImageError
 from facegen.data.part_orders import part_colors, part_names
 from facegen.data.sources import Source
-from facegen.explore.rooms.data.faces import Faces, inside
+from facegen.explore.rooms.data.faces import Faces
+from facegen.explore.rooms.data.files import read_beside
 from facegen.explore.rooms.data.pictures import LARGE, Picture, fitted, placeholder, read_face
 from facegen.geometry.overlay import draw_overlay
 from facegen.geometry.projection import world_to_camera, world_to_clip
@@ -82,7 +81,7 @@ def _camera(picture: Picture, layer: str, values: Mapping[str, Any], source: Sou
 
 
 def _parts(picture: Picture, layer: str, values: Mapping[str, Any], source: Source, scale: float) -> Picture:
-    ids = np.asarray(_beside(values[layer], source, ("L", "P")))
+    ids = np.asarray(read_beside(values[layer], source, ("L", "P")))
     colors = part_colors(part_names(layer))
     if ids.size and ids.max() >= len(colors):
         raise ImageError(f"{layer} has the id {ids.max()}, expected 0 to {len(colors) - 1}")
@@ -92,7 +91,7 @@ def _parts(picture: Picture, layer: str, values: Mapping[str, Any], source: Sour
 
 
 def _sketch(picture: Picture, layer: str, values: Mapping[str, Any], source: Source, scale: float) -> Picture:
-    lines = _beside(values[layer], source, ("L", "RGB", "1", "P")).convert("L")
+    lines = read_beside(values[layer], source, ("L", "RGB", "1", "P")).convert("L")
     large = np.asarray(lines.resize((picture.shape[1], picture.shape[0]), Image.Resampling.LANCZOS))
     return (picture * (large[..., None] / 255)).astype(np.uint8)
 
@@ -114,22 +113,6 @@ def _shape(picture: Picture, layer: str, values: Mapping[str, Any], source: Sour
 
 def _blend(picture: Picture, other: Float[np.ndarray, "height width 3"], opaque: float = _OPAQUE) -> Picture:
     return ((1 - opaque) * picture + opaque * other).astype(np.uint8)
-
-
-def _beside(path: str, source: Source, modes: Sequence[str]) -> Image.Image:
-    """A picture that a column names. Raises ImageError where it is none, or lies elsewhere."""
-    if not inside(source, path := os.path.join(_base(source), path)):
-        raise ImageError("the table names a file outside of the faces' folder; it is not read")
-    check_file(Path(path))
-    with Image.open(path) as picture:
-        if picture.mode not in modes:
-            raise ImageError(f"a picture of mode {picture.mode}, expected {', '.join(modes)}")
-        picture.load()
-        return picture.copy()
-
-
-def _base(source: Source) -> Path:
-    return source.root if source.root.is_dir() else source.root.parent
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from facegen.data.headers import ImageError, read_header
 from facegen.data.images import decode
 from facegen.data.reader import ImageReader
-from facegen.explore.rooms.data.faces import Faces, inside
+from facegen.explore.rooms.data.faces import Faces
+from facegen.explore.rooms.data.files import inside
 
 Picture = UInt8[np.ndarray, "height width 3"]
 THUMBNAIL, LARGE = 160, 768  # pixels of the longer side

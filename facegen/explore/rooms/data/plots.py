@@ -20,7 +20,7 @@ _HISTOGRAM = Frame(400, 112, 12, 6, 10, 32)
 _BINS = 63
 _GREY = "#cdd3da"
 _POSE = ("yaw_degrees", "pitch_degrees")
-_FIRST = ("quality", "taste", "blur", "duplicate_cosine", "pitch_degrees", "size", "width")
+_FIRST = ("quality", "taste", "blur", "brightness", "pitch_degrees", "yaw_degrees", "size")
 Show = Callable[[], None]
 
 

@@ -27,15 +27,16 @@ def rating_buttons(rated: Rate) -> None:
         _button("undo", "Take the rating back", "unrate", partial(rated, None))
 
 
-async def write_rating(view: View, row: int, rating: float | None) -> bool:
-    """Write a rating down and say so. False where that failed."""
+async def write_rating(view: View, row: int, rating: float | None, said: ui.label) -> bool:
+    """Write a rating down and say so in a label. False where that failed."""
     try:
         await asyncio.to_thread(rate, view.faces, row, rating, view.rater)
     except (ValueError, OSError) as error:
         ui.notify(f"The rating was not written: {error}", type="negative", multi_line=True)
         return False
-    said = "Rating taken back" if rating is None else f"Rated {1 + rating * (STARS - 1):.0f} of {STARS}"
-    ui.notify(said, type="positive", timeout=800)
+    face = view.faces.place(row).id
+    what = "rating taken back" if rating is None else f"rated {1 + rating * (STARS - 1):.0f} of {STARS}"
+    said.set_text(f"{face}: {what}")
     return True
 
 
@@ -48,7 +49,9 @@ class RatingPanel:
         with ui.row().classes("w-full items-center gap-3"):
             rater = ui.input("your name", value="", on_change=self._named).props("dense outlined").classes("w-40")
             rater.tooltip("Ratings of several people are kept apart; may stay empty").mark("rater")
-            self._said = ui.label().classes("col").props('data-testid="rate-said"')
+            with ui.column().classes("col gap-0"):
+                self._said = ui.label().props('data-testid="rate-said"')
+                self._last = ui.label().classes("text-caption text-green-9").props('data-testid="rate-last"')
         with ui.column().classes("w-full items-center gap-2") as self._face:
             self._picture = ui.element("img").props('data-testid="rate-picture"')
             self._picture.style("height: 56vh; max-width: 100%; border-radius: 6px")
@@ -77,7 +80,7 @@ class RatingPanel:
             self._picture.update()
 
     async def _rated(self, rating: float | None) -> None:
-        if self._queue and await write_rating(self.view, self._queue[0], rating):
+        if self._queue and await write_rating(self.view, self._queue[0], rating, self._last):
             await self._next()
 
     async def _named(self, event: Any) -> None:

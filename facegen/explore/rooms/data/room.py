@@ -118,6 +118,8 @@ class _Desk:
             except (ValueError, OSError) as error:
                 ui.notify(str(error), type="negative", multi_line=True)
                 return
+            if self._root.is_deleted:  # another dataset was opened meanwhile
+                return
             self.view.rows = rows
             for show in shows:
                 show()

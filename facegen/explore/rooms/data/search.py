@@ -62,7 +62,7 @@ class SearchPanel:
         found = await asyncio.to_thread(self._answer, query)
         if isinstance(found, str):
             return self._complain(found)
-        self.view.find(found.rows, found.by, found.scores)
+        self.view.find(found.rows, found.by, found.scores, is_ranked=found.scores is not None)
         await self.view.change()
 
     def _answer(self, query: Query) -> Answer | str:

@@ -57,11 +57,13 @@ class View:
             return [""] * len(self.shown)
         return [f"{value:.4g}" if np.isfinite(value) else "–" for value in self.faces.numbers(self.order)[self.shown]]
 
-    def find(self, rows: Rows, by: str, scores: Numbers | None = None) -> None:
-        """Keep what a search found, best first; `scores` are those of all faces, NaN where not found."""
+    def find(self, rows: Rows, by: str, scores: Numbers | None = None, is_ranked: bool = True) -> None:
+        """Keep what a search found, best first if `is_ranked`; `scores` are those of all faces, NaN where not found."""
+        self.forget()
         self.found, self.found_by = np.asarray(rows, dtype=np.int64), by
         self.scores = np.zeros(0) if scores is None else scores
-        self.order, self.descending = RANK, True
+        if is_ranked:
+            self.order, self.descending = RANK, True
 
     def forget(self) -> None:
         """Let go of what a search found."""

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pytest
 
 from facegen.data import Recipe, table
-from facegen.explore.rooms.data.faces import Faces, facts, inside
+from facegen.explore.rooms.data.faces import Faces
+from facegen.explore.rooms.data.facts import facts
+from facegen.explore.rooms.data.files import inside
 
 Make = Callable[..., Path]
 
