@@ -65,7 +65,8 @@ def _embedded(query: Query, space: Space, vectors: Vectors) -> list[Vector]:
     if query.image is not None:
         if vectors.model is None:
             raise ValueError(f"image: nothing says which model made the column {vectors.name}; ask with a face of it")
-        found.append(embedder(vectors.model, space.weights)([query.image])[0])
+        weights = space.weights or (space.clip if vectors.model.startswith("clip") else None)
+        found.append(embedder(vectors.model, weights)([query.image])[0])
     if query.text is not None:
         found.append(_of_text(query.text, space, vectors))
     if wrong := [len(vector) for vector in found if len(vector) != vectors.size]:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facegen.metrics.extractors.clip_folder import clip_folder
 from facegen.metrics.extractors.clip_names import timm_names
 from facegen.metrics.extractors.extractor import Extractor
 from facegen.metrics.extractors.resize import Images, Resized, pillow_bicubic, standardised
@@ -94,11 +95,14 @@ def clip(weights: Path | None = None, download: bool = False, variant: str = "",
     """Projected image embedding of CLIP (Radford et al. 2021), not normalised: `vitb32` as in CLIP-FID, or `vitl14`.
 
     weights: OpenAI's `.pt` (TorchScript: read where its sha256 is the published one or equals `trust`; its program is
-    not run), or tensors with OpenAI's, open_clip's or timm's names. Computed in float32.
+    not run), or tensors with OpenAI's, open_clip's or timm's names; or the folder of a CLIP of any size as transformers
+    has it. Computed in float32.
     """
     size = _choice("clip", variant, CLIP, "vitb32")
     model, num_features, file = CLIP[size]
     name = "clip" if size == "vitb32" else f"clip@{size}"
+    if weights is not None and weights.is_dir():
+        return clip_folder(weights, name, _CLIP)
     found = find_weights([file], weights, download, name)
     if is_torchscript(found.path):
         state = dict(load_torchscript(found, name, trust).state_dict())

@@ -116,7 +116,7 @@ def test_what_cannot_be_asked(recipe: Recipe, query: Query, message: str) -> Non
 def test_columns_that_are_no_embeddings(recipe: Recipe) -> None:
     with pytest.raises(ValueError, match="have no embeding; did you mean embedding"):
         search_faces(recipe, Query(face="001"), Space("embeding"))
-    with pytest.raises(ValueError, match="column: quality .* holds float, expected vectors"):
+    with pytest.raises(ValueError, match=r"column: quality .* holds float, expected vectors"):
         search_faces(recipe, Query(face="001"), Space("quality"))
 
 
