@@ -76,7 +76,7 @@ def _embedded(query: Query, space: Space, vectors: Vectors) -> list[Vector]:
 
 def _of_text(text: str, space: Space, vectors: Vectors) -> Vector:
     if vectors.model is not None and not vectors.model.startswith("clip"):
-        hint = "embed the faces with a CLIP: facegen data describe columns=[embedding]"
+        hint = "facegen data describe columns=[embedding] embedder=clip embeds them with one that does"
         raise ValueError(f"text: {vectors.name} was made by {vectors.model}, which knows no words; {hint}")
     if space.clip is None:
         raise ValueError("text: expected the folder of the CLIP that embedded the faces; give clip=FOLDER")
