@@ -42,7 +42,7 @@ DAMAGE = {
     "jpeg": [Damage(jpeg=value) for value in (80, 50, 30, 15, 8)],
 }
 EVERY, LABELLED = 10, 400  # of the photographs are damaged, were looked at
-HIDDEN = 0.05  # share of a face that counts as hidden where it is planted
+HIDDEN = 0.06  # share of a face that counts as hidden where it is planted
 
 
 class Photographs:

@@ -26,7 +26,7 @@ class Limits(NamedTuple):
     pixels. grey: `chroma` below. blurred: `blur` at least, pixels of the picture.
     """
 
-    several_people: float = 0.3
+    several_people: float = 0.4
     occluded: float = 0.06
     sunglasses: float = 0.5
     hat: float = 0.2

@@ -26,7 +26,7 @@ def landmarks_group(models: FaceModels) -> Group:
     `face_boxes`: left, upper, right, lower of all faces that a detector finds, the largest one first; null where the
     landmarks came with the dataset, as nothing is looked for then.
     """
-    return Group("landmarks", partial(_landmarks_stage, models))
+    return Group("landmarks", partial(_landmarks_stage, models), terms=models.terms)
 
 
 def side(box: Sequence[float]) -> float:

@@ -67,8 +67,8 @@ def hidden(faces: Sequence[Aligned]) -> Float[np.ndarray, "face 64 64"]:
 
 
 def share_hidden(likely: Float[np.ndarray, "64 64"], face: Aligned) -> float:
-    """The share of a face, 0 to 1, that is rather hidden than not; 0 where no face is in the picture."""
-    return float((likely > 0.5).sum() / max(int(face.face.sum()), 1))
+    """The share of a face, 0 to 1, that is to be expected hidden; 0 where no face is in the picture."""
+    return float(likely.sum() / max(int(face.face.sum()), 1))
 
 
 def as_input(pixels: UInt8[np.ndarray, "batch height width 3"]) -> Float[Tensor, "batch 3 height width"]:
