@@ -1,5 +1,6 @@
 """`facegen data describe`: further columns for any source."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,9 +26,9 @@ Give the faces of a source further columns: what people filter, search and train
 
   captions     ten sentences for each face, from its attributes, as Multi-Modal-CelebA-HQ has them
   sketch       a line drawing of each face
+  landmarks    the 68 landmarks where the dataset has none: detector=, detector_weights=
   parsing      a mask of its 19 parts, in CelebAMask-HQ's order of ids
   hairlines    where face and hair meet and where hair ends, from the mask; with the 68 landmarks: the extended set
-  landmarks    the 68 landmarks where the dataset has none: detector=, detector_weights=
   quality      quality (0 to 1), blur and detail in pixels, colour, brightness, contrast
   occlusion    how many faces are seen, how much of the face something hides or the picture cuts off
   flags        reasons to leave a face out, such as several_people and blurred: flags.NAME=LIMIT changes one
@@ -41,50 +42,52 @@ Examples:
   facegen data describe root=~/photographs columns=[sketch]                          sketches of any pictures
   facegen data describe root=~/CelebAMask-HQ columns=[captions] attributes=list_attr.txt
   facegen data describe root=~/synthetic columns=[captions,sketch] workers=8         synthetic faces
-  facegen data describe root=~/photographs columns=[parsing,flags] flags.blurred=1.5 reasons to leave faces out
+  facegen data describe root=~/photographs columns=[parsing,flags] flags.blurred=1.5
   facegen train data=folder data.root=~/synthetic data.conditions=[captions,sketch]
   facegen train data=synthetic data.conditions=[captions,sketch]                     makes them on first use"""
 
 Settings = Mapping[str, Any]
+# In an order in which each finds what it reads, also what it can do without: flags see hats where there is parsing.
 _GROUPS: dict[str, Callable[[Settings], Group | Whole]] = {
     "captions": lambda settings: caption_group(settings["seed"], settings["attributes"]),
     "sketch": lambda settings: sketch_group(_pen(settings["pen"] or {})),
+    "landmarks": lambda settings: landmarks_group(named_models(settings["detector"], settings["detector_weights"])),
     "parsing": lambda settings: parsing_group(named_parser(settings["parser"])),
     "hairlines": lambda settings: hairline_group(),
-    "landmarks": lambda settings: landmarks_group(named_models(settings["detector"], settings["detector_weights"])),
     "quality": lambda settings: quality_group(),
     "occlusion": lambda settings: occlusion_group(),
     "flags": lambda settings: flags_group(named_limits(settings["flags"] or {})),
     "embedding": lambda settings: embedding_group(settings["embedder"], settings["weights"]),
     "duplicates": lambda settings: duplicates_whole(settings["threshold"]),
 }
+# The groups whose columns others read.
 _NEEDS: dict[str, tuple[str, ...]] = {
-    "hairlines": ("parsing", "landmarks"),
-    "duplicates": ("embedding",),
+    "hairlines": ("landmarks", "parsing"),
     "quality": ("landmarks",),
     "occlusion": ("landmarks",),
-    "flags": ("quality", "occlusion"),
-}  # groups whose columns others read
+    "flags": ("landmarks", "quality", "occlusion"),
+    "duplicates": ("embedding",),
+}
 
 
 def run(cfg: DictConfig) -> None:
     """Add columns to a source and say what it has now."""
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    groups = [_GROUPS[name](settings) for name in ordered(settings["columns"])]
+    groups = [_GROUPS[name](settings) for name in needed(settings["columns"])]
+    for terms in dict.fromkeys(group.terms for group in groups if isinstance(group, Group) and group.terms):
+        print(terms, file=sys.stderr)
     places = {name: settings[name] for name in ("engine", "workers", "layout", "device")}
     print(summary(add_columns(settings["root"], groups, **places)))
 
 
-def ordered(asked: Any) -> list[str]:
-    """The groups that were asked for and those that they need, in an order in which each finds what it reads."""
-    if not isinstance(asked, list) or not asked:
-        raise ValueError(f"columns: got {asked!r}, expected some of: {', '.join(_GROUPS)}")
-    if unknown := [name for name in asked if name not in _GROUPS]:
-        raise ValueError(f"columns: got {unknown[0]!r}, expected some of: {', '.join(_GROUPS)}")
-    found: list[str] = []
-    for name in asked:
-        found += [each for each in (*ordered([*_NEEDS[name]]), name)] if name in _NEEDS else [name]
-    return list(dict.fromkeys(found))
+def needed(asked: Any) -> list[str]:
+    """The groups that were asked for and those that they need, in their order."""
+    wanted = asked if isinstance(asked, list) else [asked]
+    if not wanted or any(name not in _GROUPS for name in wanted):
+        unknown = next((name for name in wanted if name not in _GROUPS), asked)
+        raise ValueError(f"columns: got {unknown!r}, expected some of: {', '.join(_GROUPS)}")
+    every = {*wanted, *(other for name in wanted for other in _NEEDS.get(name, ()))}
+    return [name for name in _GROUPS if name in every]
 
 
 def _pen(settings: dict[str, Any]) -> Pen:

@@ -42,13 +42,14 @@ class Group(NamedTuple):
     `stage(making)` reads `id`, the columns of PLACE and others of the table, those of earlier groups among them; a
     value that a face has not is None. `file(making, id)`: the file that the stage writes for a face; where it is gone,
     the face is computed again. `given(making)`: columns with `id` that the stage reads beside the table's; they are
-    kept in the table too, unless the dataset ships them.
+    kept in the table too, unless the dataset ships them. `terms`: of the models that compute them.
     """
 
     name: str
     stage: Callable[[Making], Stage]
     file: Callable[[Making, str], Path] | None = None
     given: Callable[[Making], pa.Table] | None = None
+    terms: str = ""
 
 
 class Whole(NamedTuple):

@@ -34,7 +34,7 @@ _CHUNK = 16
 
 def parsing_group(model: ParserModel) -> Group:
     """A mask of CelebAMask-HQ's parts for each face."""
-    return Group(COLUMN, partial(_parsing_stage, model), partial(_file, model.name))
+    return Group(COLUMN, partial(_parsing_stage, model), partial(_file, model.name), terms=model.terms)
 
 
 def hairline_group(masks: str = COLUMN) -> Group:
