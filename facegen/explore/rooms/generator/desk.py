@@ -1,20 +1,25 @@
 """What one visitor has before them: a generator, the wish that it fulfils, and the picture of it."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from nicegui import run, ui
-from PIL import Image
+from nicegui import events, run, ui
 
 from facegen.explore.opened import Opened
 from facegen.explore.rooms.generator.denoising import DRAWN
 from facegen.explore.rooms.generator.loaded import Loaded, loaded
 from facegen.explore.rooms.generator.making import Maker
-from facegen.explore.rooms.generator.seen import Made
+from facegen.explore.rooms.generator.seen import Made, address_of
 from facegen.explore.rooms.generator.wishes import Wish
 from facegen.explore.widgets.latest import Latest
 
 SHOWN, _HINT = 480, 112  # pixels of the sides of the picture and of hints on the page
+
+
+_EVENTS = ["mousedown", "mousemove", "mouseup"]
+OnMouse = Callable[[events.MouseEventArguments], Awaitable[None]]
+OnWheel = Callable[[events.GenericEventArguments], Awaitable[None]]
 
 
 class OvertakenError(Exception):
@@ -27,12 +32,15 @@ class Desk:
     def __init__(self, opened: Opened) -> None:
         self.opened = opened
         self.wish = Wish()
+        self.on_mouse: OnMouse | None = None  # what the panel of the generator does with the hand and the wheel
+        self.on_wheel: OnWheel | None = None
         self.made: Made | None = None
         self.maker: Maker | None = None
         self._latest = Latest(self._fulfil)
         self._steps = (0, 0)
         with ui.element("div").style(f"position: relative; width: {SHOWN}px"):
-            self.picture = ui.interactive_image(events=["mousedown", "mousemove", "mouseup"], sanitize=False)
+            self.picture = ui.interactive_image(events=_EVENTS, sanitize=False, on_mouse=self._moused)
+            self.picture.on("wheel.prevent", self._wheeled, ["deltaY"], throttle=0.1)
             self.picture.style(f"width: {SHOWN}px; height: {SHOWN}px; background: #e9edf1; user-select: none").mark(
                 "picture"
             )
@@ -62,7 +70,7 @@ class Desk:
             self.caption.text = ""
             ui.notify(_line(error), type="negative", multi_line=True)
             return False
-        self.wish, self.made = Wish(), None
+        self.wish, self.made, self.on_mouse, self.on_wheel = Wish(), None, None, None
         self.maker = None if source is None else Maker(source)
         return source is not None  # None: the program ends
 
@@ -76,6 +84,14 @@ class Desk:
         if self.maker is not None:
             await self._latest()
 
+    async def _moused(self, event: events.MouseEventArguments) -> None:
+        if self.on_mouse is not None:
+            await self.on_mouse(event)
+
+    async def _wheeled(self, event: events.GenericEventArguments) -> None:
+        if self.on_wheel is not None:
+            await self.on_wheel(event)
+
     async def _fulfil(self) -> None:
         assert self.maker is not None
         wish = self.wish
@@ -88,17 +104,17 @@ class Desk:
             return
         finally:
             self._steps = (0, 0)
-        if made is None:
+        if made is None or self.picture.is_deleted:
             return
         self.made = made
-        self.picture.set_source(Image.fromarray(made.picture))
+        self.picture.set_source(address_of(made.picture))
         self.caption.text = _says(wish, made)
         self.hints.clear()
         with self.hints:
             for name, hint in made.hints.items():
                 with ui.column().style("gap: 2px"):
                     ui.label(f"told by {name}").classes("text-caption text-grey-8")
-                    ui.interactive_image(Image.fromarray(hint)).style(f"width: {_HINT}px").props(f'alt="{name}"')
+                    ui.interactive_image(address_of(hint)).style(f"width: {_HINT}px").props(f'alt="{name}"')
 
     def _report(self, wish: Wish, done: int, total: int) -> None:
         """Told by the thread that denoises; what nobody wishes any more is given up."""

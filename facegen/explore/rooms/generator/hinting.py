@@ -3,11 +3,11 @@
 from functools import partial
 
 from nicegui import events, run, ui
-from PIL import Image
 
 from facegen.explore.rooms.generator.desk import Desk
 from facegen.explore.rooms.generator.drawing import MOST_POINTS, Stroke, drawn, empty, palette, svg, uploaded
 from facegen.explore.rooms.generator.panels import card, value_of
+from facegen.explore.rooms.generator.seen import address_of
 from facegen.explore.rooms.generator.wishes import Picture
 
 _SHOWN = 232  # pixels of the side of the canvas on the page
@@ -27,10 +27,13 @@ class Canvas:
         with card(), ui.row().classes("no-wrap"):
             first = empty(control, self.side)
             self.canvas = ui.interactive_image(
-                Image.fromarray(first), events=["mousedown", "mousemove", "mouseup"], sanitize=False
+                address_of(first),
+                events=["mousedown", "mousemove", "mouseup"],
+                sanitize=False,
+                on_mouse=self._moved,
             )
             self.canvas.style(f"width: {_SHOWN}px; height: {_SHOWN}px; cursor: crosshair; image-rendering: pixelated")
-            self.canvas.on_mouse(self._moved).props(f'data-testid="canvas-{control}"')
+            self.canvas.props(f'data-testid="canvas-{control}"')
             with ui.column().classes("q-gutter-y-xs").style("width: 136px"):
                 ui.label(f"Control: {control}").classes("text-bold")
                 self.color = ui.select({color: name for name, color in colors.items()}, label="Brush")
@@ -102,6 +105,6 @@ class Canvas:
 
     async def _redraw(self) -> None:
         ground = empty(self.control, self.side) if self.ground is None else self.ground
-        self.canvas.set_source(Image.fromarray(ground))
+        self.canvas.set_source(address_of(ground))
         self.canvas.content = svg(self.strokes, self.side)
         await self.apply()

@@ -1,5 +1,6 @@
 """Pictures as they are shown, and the labels that they are asked for with."""
 
+import base64
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from facegen.data.pictures import to_uint8
 from facegen.evaluation.views import at_degrees
 from facegen.explore.rooms.generator.wishes import Angle, Picture
 from facegen.networks.latents import average_label
+from facegen.rendering.glb_file import png_bytes
 
 _FOCAL = [16, 20]  # of a camera label: focal lengths in sides of the picture
 
@@ -38,6 +40,11 @@ def label(network: Any, number: int | None) -> Float[Tensor, "1 c_dim"]:
     if not 0 <= number < size:
         raise ValueError(f"class: got {number}, expected 0 to {size - 1}")
     return torch.eye(size)[number][None]
+
+
+def address_of(picture: Picture) -> str:
+    """A picture as a `data:` address: it goes to its visitor alone, and no file of it can be gone too early."""
+    return f"data:image/png;base64,{base64.b64encode(png_bytes(picture)).decode()}"
 
 
 def picture_of(images: Float[Tensor, "1 3 height width"]) -> Picture:

@@ -16,9 +16,7 @@ class Turning:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._from: tuple[tuple[float, float], Angle] | None = None
-        self.desk.picture.on_mouse(self._moved)
-        self.desk.picture.on("wheel.prevent", self._wheeled, ["deltaY"], throttle=0.1)
-        self.desk.picture.style("cursor: grab")
+        self.desk.on_mouse, self.desk.on_wheel = self._moved, self._wheeled
         with card():
             ui.label("Turn: drag the picture, zoom with the wheel").classes("text-caption")
             self.yaw = labelled_slider("Yaw, degrees", -MOST_YAW, MOST_YAW, 1, 0, self._set, "yaw")

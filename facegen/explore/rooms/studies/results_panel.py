@@ -17,6 +17,8 @@ _TOLD = (
 async def figures_panel(choice: Choice) -> None:
     """Every figure of every run."""
     results = await _results(choice)
+    if _gone():
+        return
     head, rows = measured.figures_table(results)
     if rows:
         show_table(head, rows)
@@ -27,6 +29,8 @@ async def figures_panel(choice: Choice) -> None:
 async def matrices_panel(choice: Choice) -> None:
     """FID3D matrices of runs, and their differences."""
     html = measured.matrices(await _results(choice))
+    if _gone():
+        return
     if not html:
         ui.label("No FID3D was measured.")
         return
@@ -38,6 +42,8 @@ async def matrices_panel(choice: Choice) -> None:
 async def poses_panel(choice: Choice) -> None:
     """Curves and heat maps of one pose-binned distance at a time."""
     results = await _results(choice)
+    if _gone():
+        return
     places = {f"{evaluation}: {name}": (evaluation, name) for evaluation, name in poses.places(results)}
     if not places:
         ui.label("No distances by pose were measured.")
@@ -48,6 +54,8 @@ async def poses_panel(choice: Choice) -> None:
 
     async def draw() -> None:
         blocks = await run.io_bound(poses.of_figure, results, *places[str(shown.value)])
+        if plots.is_deleted:
+            return
         plots.clear()
         with plots:
             for picture in [each for block in reversed(blocks or []) for each in block.pictures]:
@@ -62,3 +70,8 @@ async def _results(choice: Choice) -> measured.Results:
     if (folder := choice.study) is not None:
         return await run.io_bound(measured.of_study, folder) or {"runs": {}, "comparisons": {}}
     return await run.io_bound(measured.of_runs, choice.runs) or {"runs": {}, "comparisons": {}}
+
+
+def _gone() -> bool:
+    """Whether the visitor went on to something else while this was read."""
+    return ui.context.slot.parent.is_deleted

@@ -60,7 +60,7 @@ def room(opened: Opened) -> None:
         report.set_visibility(folder is not None and (folder / "report.html").is_file())
         report.props(f'href="/studies/report/{quote(choice.study_name, safe="")}"')
         place.clear()
-        with place:
+        with place, ui.column().classes("w-full"):  # its own, which is gone when the next one comes
             try:
                 await builds[str(tabs.value or "Curves")]()
             except ValueError as error:

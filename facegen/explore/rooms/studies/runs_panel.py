@@ -12,11 +12,11 @@ from facegen.explore.rooms.studies.settings import differences, settings
 _MOST_ROWS = 400
 
 
-def show_png(content: bytes | None, says: str, width: int) -> None:
+def show_png(content: bytes | None, says: str, width: int, mark: str = "plot") -> None:
     """A plot in the page."""
     if content is not None:
         image = ui.image(f"data:image/png;base64,{base64.b64encode(content).decode()}").style(f"width: {width}px")
-        image.props('data-testid="plot"').classes("bg-white rounded-borders")
+        image.props(f'data-testid="{mark}"').classes("bg-white rounded-borders")
         image.props["alt"] = says
 
 
@@ -42,10 +42,12 @@ async def curves_panel(choice: Choice) -> None:
         for name in [*(shown.value or [])]:
             how = str(axis.value), float(half_life.value or 0), bool(log.value)
             made.append((name, await run.io_bound(logged.curves, rows, name, *how)))
+        if plots.is_deleted:
+            return
         plots.clear()
         with plots:
             for name, content in made:
-                show_png(content, name, 590)
+                show_png(content, name, 590, "curves")
 
     for control in (shown, axis, log):
         control.on_value_change(draw)
