@@ -60,9 +60,10 @@ def run(cfg: DictConfig) -> None:
 
 def _take(ratings: Ratings, settings: dict[str, Any], known: set[str], rater: str) -> None:
     """Write down what the command line and the file say."""
-    given = [
-        Rating(str(face), value, rater) for key, value in (("like", 1.0), ("dislike", 0.0)) for face in settings[key]
-    ]
+    given = []
+    for key, value in (("like", 1.0), ("dislike", 0.0)):
+        faces = settings[key] if isinstance(settings[key], list) else [settings[key]]
+        given += [Rating(str(face), value, rater) for face in faces]
     if unknown := [each.id for each in given if each.id not in known]:
         raise ValueError(f"like, dislike: got {unknown[0]!r}, expected ids of faces such as {min(known)!r}")
     ratings.extend(given)

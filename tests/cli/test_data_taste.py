@@ -25,7 +25,7 @@ def test_from_nothing_to_a_column(facegen: Facegen, place: Path) -> None:
     assert status == 0 and "0 of 77 faces rated" in out and "no taste yet" in out and "rate next: 000" in out
     assert Image.open("look/next.png").width == 3 * 128 and not Path("look/best.png").exists()
 
-    assert facegen("data", "taste", "root=faces", "like=[00001,00002]", "dislike=[00003]", "rater=ben")[0] == 0
+    assert facegen("data", "taste", "root=faces", "like=[00001,00002]", "dislike=00003", "rater=ben")[0] == 0
     assert ratings.current("ben") == {"00001": 1.0, "00002": 1.0, "00003": 0.0}
     assert np.isfinite(tastes(place / "faces")).sum() == FACES - WITHOUT
 
