@@ -1,8 +1,8 @@
 """Indexes kept beside their table, in `.NAME.vectors/COLUMN-STAMP`: made when first asked for and after changes."""
 
+import fcntl
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +16,22 @@ from facegen.data.vectors.index import Index, sorted_by_cell
 _VERSION = 1  # raised when cells are made otherwise
 _SMALL = ("rows", "nearest", "centres")
 _ROWS_AT_ONCE = 8192
+_UNFINISHED = ".making-"
 
 
 def open_index(place: Path, column: str = "embedding") -> Index:
     """The index of a column of vectors of a table, made if there is none of what the column holds now.
 
-    The vectors stay in a mapped file, of which a search reads a few percent. Where the table's folder is read-only, it
-    lies in the cache. Raises ValueError where the table has no such column, or one that holds something else.
+    It stays in mapped files, of which a search reads a few percent; opening it takes milliseconds. Where the table's
+    folder is read-only, it lies in the cache. Raises ValueError where the table has no such column, or one that holds
+    something else.
     """
     vector_size(place, column)  # says what is wrong with a column that holds no vectors
     name = f"{column}-{_VERSION}-{table.content_stamp(place, column)}"
     folder = _home(place) / name
     if not folder.is_dir():
         _make(place, column, folder)
-    small = {part: np.load(folder / f"{part}.npy") for part in _SMALL}
-    return Index(np.load(folder / "matrix.npy", mmap_mode="r"), **small)
+    return Index(**{part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("matrix", *_SMALL)})
 
 
 def _home(place: Path) -> Path:
@@ -41,29 +42,30 @@ def _home(place: Path) -> Path:
 
 
 def _make(place: Path, column: str, folder: Path) -> None:
-    """Write an index whole or not at all, and remove those of what the column held before."""
+    """Write an index whole or not at all, one process at a time, and remove those of what the column held before."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.is_dir():  # made by another process meanwhile
+            return
+        unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}")
+        for left in folder.parent.glob(f"{_UNFINISHED}*"):  # by a process that was killed
+            shutil.rmtree(left)
+        unfinished.mkdir()
+        _write(place, column, unfinished)
+        unfinished.rename(folder)
+        for old in folder.parent.glob(f"{column}-*"):
+            if old.name != folder.name:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(place: Path, column: str, folder: Path) -> None:
     vectors = read_vectors(place, column)
     cells = make_cells(vectors.matrix)
     order = sorted_by_cell(cells)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as unfinished:
-        made = Path(unfinished) / folder.name
-        made.mkdir()
-        matrix = np.lib.format.open_memmap(made / "matrix.npy", "w+", np.float32, vectors.matrix.shape)
-        for start in range(0, len(order), _ROWS_AT_ONCE):
-            matrix[start : start + _ROWS_AT_ONCE] = vectors.matrix[order[start : start + _ROWS_AT_ONCE]]
-        matrix.flush()
-        for name, values in zip(_SMALL, (vectors.rows[order], cells.nearest[order], cells.centres), strict=True):
-            np.save(made / f"{name}.npy", values)
-        _publish(made, folder)
-    for old in folder.parent.glob(f"{column}-*"):
-        if old.name != folder.name:
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _publish(made: Path, folder: Path) -> None:
-    try:
-        made.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # else another process made the same one meanwhile
-            raise
+    matrix = np.lib.format.open_memmap(folder / "matrix.npy", "w+", np.float32, vectors.matrix.shape)
+    for start in range(0, len(order), _ROWS_AT_ONCE):
+        matrix[start : start + _ROWS_AT_ONCE] = vectors.matrix[order[start : start + _ROWS_AT_ONCE]]
+    matrix.flush()
+    for name, values in zip(_SMALL, (vectors.rows[order], cells.nearest[order], cells.centres), strict=True):
+        np.save(folder / f"{name}.npy", values)
