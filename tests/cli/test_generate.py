@@ -1,6 +1,7 @@
 """Pictures, grids and films of a tiny generator."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -119,3 +120,21 @@ def test_export_round_trip(facegen: Facegen, camera_export: Path, tmp_path: Path
     assert status == 0 and "16 pixels, 25 label numbers" in out
     again, first = package.load(tmp_path / "e").state_dict(), package.load(camera_export).state_dict()
     assert again.keys() == first.keys() and all(torch.equal(again[k], first[k]) for k in first)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("towards=7", "expected [SEED,SHARE]"),
+        ("towards=[7,2]", "share 2"),
+        ("mix=[1,2]", "expected [SEED,FIRST,LAST]"),
+        ("mix=[1,0,99]", "layers 0 to 99"),
+        ("mix=[-1,0,1]", "expected [SEED,FIRST,LAST]"),
+    ],
+)
+def test_seeds_to_blend_with_are_checked(refused: Callable[..., str], export: Path, word: str, says: str) -> None:
+    assert says in refused("generate", f"checkpoint={export}", "seeds=0", word)
+
+
+def test_a_film_is_not_blended(refused: Callable[..., str], export: Path) -> None:
+    assert "towards, mix" in refused("generate", f"checkpoint={export}", "video=true", "towards=[7,0.5]")
