@@ -102,7 +102,7 @@ def _quality(row: Row, root: str) -> Row:
 
 
 def photometry(pixels: UInt8[np.ndarray, "height width 3"], points: Landmarks) -> Row:
-    """`sharpness` (variance of the Laplacian), `brightness`, `contrast` and `clipped` of the face with these landmarks."""
+    """`sharpness` (variance of the Laplacian), `brightness`, `contrast` and `clipped` of a face with 68 landmarks."""
     grey = face_grey(pixels, points)
     return {
         "sharpness": float(cv2.Laplacian(grey, cv2.CV_64F).var()),
