@@ -44,7 +44,7 @@ def test_a_table_a_sheet_and_a_recipe_that_trains(facegen: Facegen, faces: Path)
     status, out, _ = facegen("data", "search", "root=faces", *asked, "out=seen", "name=sideways")
     assert status == 0 and "3 of 6 faces. 4 fulfil the condition." in out
     assert [line.split()[1] for line in out.splitlines()[:3]] == ["00005", "00004", "00003"]
-    rows = list(csv.DictReader(Path("seen/found.csv").open()))
+    rows = list(csv.DictReader(Path("seen/found.csv").read_text().splitlines()))
     assert [row["id"] for row in rows] == ["00005", "00004", "00003"]
     assert rows[0]["file"] == str(faces / "00005.png") and rows[0]["why"] == "quality 0.5, yaw_degrees 50"
     with Image.open("seen/sheet.png") as sheet:
