@@ -115,6 +115,7 @@ def cases() -> list[Case]:
         Case("columns for no table", "fit faces index=true", "index=true needs a table"),
         Case("a start that does not exist", "fit faces start=none", "start: none does not exist"),
         *_of_diffusion(),
+        *_of_curation(),
         Case(
             "a read-only run folder",
             "train data=folder data.root=faces runs_dir=disk",
@@ -133,6 +134,30 @@ def cases() -> list[Case]:
             "no space left",
             "(head -c 1000000 /dev/zero > disk/filler; true)",
         ),
+    ]
+
+
+def _of_curation() -> list[Case]:
+    repair = "data repair root=faces out=fixed"
+    return [
+        Case("a column that nothing makes", "data describe root=faces columns=[beauty]", "expected some of: captions"),
+        Case("a cosine above 1", "data describe root=faces columns=[duplicates] threshold=2", "a cosine below 1"),
+        Case("a parser that is a text", "data describe root=faces columns=[parsing] parser=texts/notes.txt", "parser:"),
+        Case(
+            "an unknown feature network", "data describe root=faces columns=[embedding] embedder=vgg", "expected one of"
+        ),
+        Case("a limit of no flag", "data describe root=faces columns=[flags] flags.ugly=1", "flags.ugly"),
+        Case("a search for nothing", "data search root=faces", "nothing to look for"),
+        Case(
+            "a condition on faces without a table", 'data search root=faces where="quality > 0.5"', "facegen data index"
+        ),
+        Case("an example that is no picture", "data search root=faces image=texts/notes.txt", "notes.txt"),
+        Case("taste of faces without a table", "data taste root=faces", "facegen data index"),
+        Case("a repair by no generator", f"{repair} checkpoint=none", "checkpoint: none does not exist"),
+        Case("a page of nothing", "explore", "nothing to look at"),
+        Case("a page of a folder that does not exist", "explore nowhere", "nowhere does not exist"),
+        Case("a page of a folder of other files", "explore texts", "holds no images"),
+        Case("a port that no machine has", "explore faces port=99999", "choose another port"),
     ]
 
 

@@ -39,6 +39,7 @@ def embedder(model: str = DEFAULT_MODEL, weights: str | Path | None = None, devi
 def embedding_group(model: str = DEFAULT_MODEL, weights: str | Path | None = None) -> Group:
     """The column `embedding`: unit vectors in float32, whose field names the network and the sha256 of its weights."""
     path = None if weights is None else str(Path(weights).expanduser().absolute())
+    _loaded(model, path, "cpu")  # before anything is written: there may be no such network, or no weights of it
 
     def stage(making: Making) -> Stage:
         extractor = _loaded(model, path, making.device)
