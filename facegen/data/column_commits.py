@@ -24,6 +24,10 @@ def commit_columns(dataset: Any, columns: pa.Table, order: pa.Array) -> int:
 
     start, made, schema = 0, [], None
     with _without(dataset, columns.column_names) as kept:
+        # Lance numbers new columns after those that are left, and refuses numbers that others had; empty columns, which
+        # no schema names, take these.
+        taken = [f"taken_{number}" for number in range(dataset.max_field_id - kept.max_field_id)]
+        columns = _with_empty(columns, taken)
         for fragment in kept.get_fragments():
             rows = order.slice(start, fragment.count_rows())
             metadata, schema = fragment.merge_columns(
@@ -31,8 +35,16 @@ def commit_columns(dataset: Any, columns: pa.Table, order: pa.Array) -> int:
             )
             made.append(metadata)
             start += len(rows)
-        merge = lance.LanceOperation.Merge(made, schema)
+        merge = lance.LanceOperation.Merge(made, _schema_without(schema, taken))
         return lance.LanceDataset.commit(dataset.uri, merge, read_version=dataset.version, max_retries=0).version
+
+
+def _with_empty(columns: pa.Table, names: Sequence[str]) -> pa.Table:
+    """A table with columns of nulls before its own."""
+    empty = pa.table({name: pa.nulls(len(columns), pa.bool_()) for name in names})
+    for field in columns.schema if names else ():
+        empty = empty.append_column(field, columns[field.name])
+    return empty if names else columns
 
 
 def _batches(columns: pa.Table, order: pa.Array) -> Iterator[pa.RecordBatch]:

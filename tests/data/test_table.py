@@ -83,3 +83,15 @@ def test_some_rows_in_the_order_asked_for(place: Path) -> None:
         table.take(place, [1, 10], ["name"])
     with pytest.raises(ValueError, match="no column 'x'"):
         table.take(place, [1], ["x"])
+
+
+def test_columns_are_replaced_in_any_order_and_number(tmp_path: Path) -> None:
+    path = tmp_path / "faces.lance"
+    table.write(path, pa.table({"id": ["a", "b"], "x": [1, 2]}))
+    expected: dict[str, list] = {"x": [1, 2]}
+    for round, names in enumerate([["y", "r"], ["z", "r"], ["r"], ["z"], ["r"], ["y", "r"], ["z", "y"], ["r", "new"]]):
+        made = {name: [[round, 1.5], None] if name == "r" else [f"{name}{round}", "b"] for name in names}
+        version = table.set_columns(path, pa.table({"id": ["a", "b"], **made}))
+        expected |= made
+        assert version == round + 2
+        assert table.read(path).drop_columns("id").to_pydict() == expected
