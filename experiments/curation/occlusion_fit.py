@@ -2,7 +2,7 @@
 
 python experiments/curation/occlusion_fit.py FACES WORK   # FACES has index.csv; WORK keeps landmarks
 
-writes facegen/curation/quality/occlusion.npz. FFHQ's photographs are not looked at: they judge (quality.py).
+writes facegen/curation/quality/occlusion.npz. FFHQ's photographs are not fitted to: they judge (quality.py).
 """
 
 import csv

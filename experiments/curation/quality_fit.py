@@ -2,7 +2,7 @@
 
 python experiments/curation/quality_fit.py FACES WORK   # FACES: a folder with index.csv; WORK: where samples are kept
 
-writes facegen/curation/quality/quality.npz. FFHQ's photographs are not looked at: they judge (quality.py).
+writes facegen/curation/quality/quality.npz. FFHQ's photographs are not fitted to: they judge (quality.py).
 """
 
 import csv

@@ -1,17 +1,16 @@
 """Adding columns to a Lance table in one commit that writes nothing else; a part of `facegen.data.table`.
 
 A table's rows lie in fragments, each of several files that hold some columns for all its rows. A new column is one more
-file of each fragment. One that replaces another of its name is added to the table as it would be without the old one.
+file of each fragment. One that replaces another is written under a name of its own, which the commit's schema corrects.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 _ROWS_AT_ONCE = 8192
+_NEW = " (new)"  # added to the names of columns while they are written
 
 
 def commit_columns(dataset: Any, columns: pa.Table, order: pa.Array) -> int:
@@ -22,29 +21,17 @@ def commit_columns(dataset: Any, columns: pa.Table, order: pa.Array) -> int:
     """
     import lance
 
+    names = columns.column_names
+    written = columns.rename_columns([f"{name}{_NEW}" for name in names])
     start, made, schema = 0, [], None
-    with _without(dataset, columns.column_names) as kept:
-        # Lance numbers new columns after those that are left, and refuses numbers that others had; empty columns, which
-        # no schema names, take these.
-        taken = [f"taken_{number}" for number in range(dataset.max_field_id - kept.max_field_id)]
-        columns = _with_empty(columns, taken)
-        for fragment in kept.get_fragments():
-            rows = order.slice(start, fragment.count_rows())
-            metadata, schema = fragment.merge_columns(
-                pa.RecordBatchReader.from_batches(columns.schema, _batches(columns, rows))
-            )
-            made.append(metadata)
-            start += len(rows)
-        merge = lance.LanceOperation.Merge(made, _schema_without(schema, taken))
-        return lance.LanceDataset.commit(dataset.uri, merge, read_version=dataset.version, max_retries=0).version
-
-
-def _with_empty(columns: pa.Table, names: Sequence[str]) -> pa.Table:
-    """A table with columns of nulls before its own."""
-    empty = pa.table({name: pa.nulls(len(columns), pa.bool_()) for name in names})
-    for field in columns.schema if names else ():
-        empty = empty.append_column(field, columns[field.name])
-    return empty if names else columns
+    for fragment in dataset.get_fragments():
+        rows = order.slice(start, fragment.count_rows())
+        reader = pa.RecordBatchReader.from_batches(written.schema, _batches(written, rows))
+        metadata, schema = fragment.merge_columns(reader)
+        made.append(metadata)
+        start += len(rows)
+    merge = lance.LanceOperation.Merge(made, _corrected(schema, names))
+    return lance.LanceDataset.commit(dataset.uri, merge, read_version=dataset.version, max_retries=0).version
 
 
 def _batches(columns: pa.Table, order: pa.Array) -> Iterator[pa.RecordBatch]:
@@ -55,27 +42,26 @@ def _batches(columns: pa.Table, order: pa.Array) -> Iterator[pa.RecordBatch]:
         yield pa.record_batch([array.take(rows) for array in arrays], schema=columns.schema)
 
 
-@contextmanager
-def _without(dataset: Any, names: Sequence[str]) -> Iterator[Any]:
-    """The dataset as it would be without some columns: a version apart, which is no version of the table."""
-    import lance
+def _corrected(schema: Any, names: Sequence[str]) -> Any:
+    """Lance's schema without the old columns of these names, the new ones called so.
 
-    if not set(names) & set(dataset.schema.names):
-        yield dataset
-        return
-    project = lance.LanceOperation.Project(_schema_without(dataset.lance_schema, names))
-    apart = lance.LanceDataset.commit(dataset, project, read_version=dataset.version, detached=True)
-    try:
-        yield apart
-    finally:
-        (Path(dataset.uri) / "_versions" / f"d{apart.version}.manifest").unlink(missing_ok=True)
+    Lance's own way to drop and rename columns is a commit of its own each. Fields keep the numbers under which the
+    files know them.
+    """
+    build, (metadata, *fields) = schema.__reduce__()  # protocol buffers of the fields, in depth-first order
+    tops = [field.name() for field in schema.fields() for _ in range(_num_fields(field))]
+    kept = [(top, field) for top, field in zip(tops, fields, strict=True) if top not in names]
+    made = build(metadata, *(_renamed(field, top.removesuffix(_NEW)) for top, field in kept))
+    expected = dict.fromkeys(top for top, _ in kept)
+    if [field.name() for field in made.fields()] != [name.removesuffix(_NEW) for name in expected]:
+        raise ValueError(f"columns {', '.join(names)} cannot be named in this table; are their names very long?")
+    return made
 
 
-def _schema_without(schema: Any, names: Sequence[str]) -> Any:
-    """A schema of Lance without some columns, the others with the numbers under which the files know them."""
-    build, (metadata, *fields) = schema.__reduce__()  # the fields in depth-first order
-    kept = [field.name() not in names for field in schema.fields() for _ in range(_num_fields(field))]
-    return build(metadata, *(field for field, is_kept in zip(fields, kept, strict=True) if is_kept))
+def _renamed(field: bytes, name: str) -> bytes:
+    """The message of a field, or of a part of one, with its name (the second entry, tag 0x12) without `_NEW`."""
+    old, new = f"{name}{_NEW}".encode(), name.encode()
+    return field.replace(bytes([0x12, len(old)]) + old, bytes([0x12, len(new)]) + new, 1)
 
 
 def _num_fields(field: Any) -> int:
