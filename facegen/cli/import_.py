@@ -16,7 +16,8 @@ _PATHS = ("config", "text_encoder")
 HELP = """\
 Turn an official file of weights into safetensors and JSON: a pickle of StyleGAN2-ADA, StyleGAN3's
 repository, EG3D or LPFF (.pkl), a checkpoint of Deep3DFaceRecon (.pth), latent diffusion of CompVis or a ControlNet
-(.ckpt, .pth, .safetensors), face-parsing.PyTorch's BiSeNet (.pth), or a folder of diffusers. Or pack a morphable model into one file.
+(.ckpt, .pth, .safetensors), face-parsing.PyTorch's BiSeNet (.pth), or a folder of diffusers. Or pack a morphable model
+into one file.
 
 Examples:
   facegen import checkpoint=ffhq256.pkl out=ffhq256

@@ -51,8 +51,9 @@ def take(path: Path, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
     """
     dataset = _open(path)
     _check_names(dataset, columns, path)
-    if wrong := [row for row in rows if not 0 <= row < dataset.count_rows()]:
-        raise ValueError(f"{path} has no row {wrong[0]}; it has 0 to {dataset.count_rows() - 1}")
+    count = dataset.count_rows()
+    if wrong := [row for row in rows if not 0 <= row < count]:
+        raise ValueError(f"{path} has no row {wrong[0]}; it has 0 to {count - 1}")
     return dataset.take(list(rows), columns=list(columns)).replace_schema_metadata(None)
 
 

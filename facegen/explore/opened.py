@@ -12,6 +12,7 @@ from facegen.curation.searching import Space
 from facegen.data import Recipe
 
 _SPACE = Space()
+_PIPELINE = "model_index.json"  # of a folder of diffusers
 _MODELS = (".pkl", ".pickle", ".ckpt", ".pth", ".safetensors")
 
 
@@ -75,7 +76,7 @@ def _has_generator(path: Path) -> bool:
     if path.is_file():
         return path.suffix in _MODELS
     exported = (path / CONFIG_NAME).is_file() and (path / WEIGHTS_NAME).is_file()
-    return exported or (is_run(path) and any((path / "checkpoints").glob("*.ckpt")))
+    return exported or (path / _PIPELINE).is_file() or (is_run(path) and any((path / "checkpoints").glob("*.ckpt")))
 
 
 def _among(path: Path) -> Iterator[Path]:

@@ -31,7 +31,10 @@ async def _file(path: Path | None, kind: str) -> Response:
     content = None if path is None else await run_in_threadpool(_read, path)
     if content is None:
         return Response("there is no such thing\n", 404, media_type="text/plain")
-    return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
+    # A study may come from somebody else: scripts of its report do not run with the rights of this page.
+    return Response(
+        content, media_type=kind, headers={"cache-control": "no-cache", "content-security-policy": "sandbox"}
+    )
 
 
 def _read(path: Path) -> bytes | None:

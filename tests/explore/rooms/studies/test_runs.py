@@ -101,7 +101,8 @@ def test_samples_and_reports_have_addresses(client: TestClient) -> None:
     answer = client.get("/studies/samples/b%20c/00010.500.png")
     assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(answer.content)).size == (8, 8)
-    assert "who?" in client.get("/studies/report/study").text
+    report = client.get("/studies/report/study")
+    assert "who?" in report.text and report.headers["content-security-policy"] == "sandbox"
 
 
 @pytest.mark.parametrize(
